@@ -24,7 +24,7 @@ use crate::model::{Argv, Device, Ended, Machine, PciSlot, VmName};
 
 pub use argv::argv;
 pub(crate) use jail::{create_jail, has_network, is_made_for, is_no_jail, jailed, look_at_jail, remove_jail, within};
-pub(crate) use limits::limited;
+pub(crate) use limits::{against_limits, limited};
 
 /// The firmware of the port sysutils/bhyve-firmware, as the design document uses it.
 pub(crate) const UEFI_CODE: &str = "/usr/local/share/uefi-firmware/BHYVE_UEFI_CODE.fd";

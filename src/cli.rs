@@ -38,6 +38,7 @@ mod new;
 #[cfg(test)]
 mod options;
 mod paint;
+mod permit_guard;
 mod plan;
 mod record;
 mod remove;
@@ -66,7 +67,7 @@ use crate::ops::recipe::{Prefetch, is_recipe, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use given::{GivenArgs, QueryArgs, RecipeArgs, pair};
+use given::{GivenArgs, PermitArgs, QueryArgs, RecipeArgs, pair};
 use std::process::ExitCode;
 use term::Term;
 
@@ -128,9 +129,8 @@ enum Command {
     /// Look after a machine: what `start` starts
     #[command(hide = true)]
     Supervise(supervise::SuperviseArgs),
-    /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
-    #[command(hide = true)]
-    SerialRelay(serial_relay::SerialRelayArgs),
+    #[command(flatten)]
+    Helper(HelperCommand),
     /// Give back what runs have left that were killed
     Gc(gc::GcArgs),
     /// Tell what this host lacks for machines, and what mends it
@@ -290,6 +290,24 @@ fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
     ExitCode::from(code(diagnostics))
 }
 
+/// What vmrun itself is as a helper of a machine.
+#[derive(Subcommand)]
+enum HelperCommand {
+    /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
+    #[command(hide = true)]
+    SerialRelay(serial_relay::SerialRelayArgs),
+    /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
+    #[command(hide = true)]
+    PermitGuard(permit_guard::PermitGuardArgs),
+}
+
+fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match command {
+        HelperCommand::SerialRelay(args) => serial_relay::run(&args),
+        HelperCommand::PermitGuard(args) => permit_guard::run(&args, term),
+    }
+}
+
 /// Calls the function of a command, and returns the exit code if nothing went wrong.
 fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
     let done = match command {
@@ -306,7 +324,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),
-        Command::SerialRelay(args) => serial_relay::run(&args),
+        Command::Helper(command) => helper(command, term),
         Command::Gc(args) => gc::run(&args, term),
         Command::List(args) => list::run(&args, term),
         Command::Top(args) => top::run(&args, term),

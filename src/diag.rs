@@ -33,6 +33,8 @@ pub enum Blame {
     Host,
     /// The guest failed.
     Guest,
+    /// The machine has lost its permit, and was stopped.
+    Permit,
     /// It cannot be told: what there is to look at could not be read.
     Unsure,
     /// Somebody interrupted the run.
@@ -67,12 +69,35 @@ pub struct Fault {
     pub blame: Blame,
     /// What the program acts on, if it does.
     pub cause: Option<Cause>,
+    /// What in the text mends it, where that is known: what the hint says for an editor.
+    pub fix: Option<Box<Fix>>,
+}
+
+/// A change of a text that mends a fault in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fix {
+    /// Another word in the place of one that stands at the fault's place.
+    Word {
+        /// The word that is written there.
+        written: String,
+        /// The word that was meant.
+        meant: String,
+    },
+    /// The import of a module.
+    Import {
+        /// The module's path.
+        path: String,
+        /// The name that it gets.
+        name: String,
+    },
+    /// The call that boots the machine which is described at the fault's place.
+    Run,
 }
 
 impl Fault {
     /// Makes a fault of the recipe.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, blame: Blame::Recipe, cause: None }
+        Self { message: message.into(), hint: None, blame: Blame::Recipe, cause: None, fix: None }
     }
 
     /// Makes a fault of the host: it refused, or it lacks something.
@@ -101,6 +126,23 @@ impl Fault {
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.or(self.hint);
+        self
+    }
+
+    /// Adds the way out of a word that is misspelt, if one of the candidates is near: ``did you mean `x`?``.
+    #[must_use]
+    pub fn did_you_mean<'a>(mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        if let Some(meant) = suggest::nearest(word, candidates) {
+            self.hint = Some(suggest::question(meant));
+            self.fix = Some(Box::new(Fix::Word { written: word.into(), meant: meant.into() }));
+        }
+        self
+    }
+
+    /// Adds the change of the text that the hint asks for.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(Box::new(fix));
         self
     }
 

@@ -265,7 +265,7 @@ pub mod script {
                     TokenKind::Word => 'w',
                     TokenKind::Number => 'n',
                     TokenKind::Text => 't',
-                    TokenKind::Doc => 'c',
+                    TokenKind::Doc | TokenKind::Comment => 'c',
                     TokenKind::Mark => 'm',
                 };
                 kinds.iter_mut().take(token.span.end).skip(token.span.start).for_each(|one| *one = kind);
@@ -305,6 +305,8 @@ pub mod script {
             let _ = document.definition(at);
             document.renamed(at).into_iter().flatten().for_each(|span| _ = &text[span]);
             let _ = document.declarations();
+            document.semantics().into_iter().for_each(|meant| _ = &text[meant.span]);
+            document.folds().into_iter().for_each(|fold| _ = &text[fold.span]);
         }
     }
 

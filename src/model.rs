@@ -37,6 +37,7 @@ pub(crate) mod part;
 pub(crate) mod passthru;
 pub(crate) mod path;
 pub(crate) mod pci;
+pub(crate) mod permit;
 pub(crate) mod router;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -76,7 +77,7 @@ pub(crate) use helper::Helper;
 pub use hostname::HostName;
 pub use interface::InterfaceName;
 pub(crate) use jail::{Jail, JailName};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, Transfers};
 pub use link::NetAddress;
 pub(crate) use link::{Link, LinkKind, Membership, VlanTag};
 pub(crate) use loader::{Bhyveload, Grub, Loader};

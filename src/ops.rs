@@ -34,6 +34,7 @@ pub(crate) mod netboot;
 pub(crate) mod network;
 pub(crate) mod new;
 pub(crate) mod notice;
+pub(crate) mod permit;
 pub(crate) mod plan;
 mod proof;
 pub(crate) mod recipe;

@@ -15,7 +15,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 pub use check::{backends, check, ignored};
-pub(crate) use limits::limited;
+pub(crate) use limits::{Cgroup, limited};
 
 /// The most processors that QEMU's q35 has (7.2).
 pub(crate) const Q35_CPUS: u64 = 288;

@@ -18,6 +18,7 @@ pub(crate) mod node;
 mod notes;
 pub(crate) mod order;
 mod outcome;
+pub(crate) mod permit;
 pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
@@ -35,6 +36,7 @@ use crate::model::VmName;
 use helpers::Helpers;
 use journal::Owner;
 use order::ServiceOptions;
+use permit::RunPermit;
 use progress::ProgressListener;
 use repeats::Repeats;
 use status::{MachineState, MachineStatus};
@@ -100,6 +102,8 @@ pub(crate) struct Run {
     late: Option<Effect>,
     /// What serves its machines.
     pub(crate) helpers: Helpers,
+    /// What its machine needs to run.
+    pub(crate) permit: RunPermit,
     /// What of the machine runs, or was the last that did.
     program: Working,
     /// Which commands of the recipe are run again when it is evaluated again.
@@ -134,6 +138,7 @@ impl Run {
             wrong: None,
             late: None,
             helpers: Helpers::default(),
+            permit: RunPermit::default(),
             program: Working::Hypervisor,
             repeats: Repeats::default(),
             vcpus: BTreeMap::new(),

@@ -289,6 +289,8 @@ debian_needs_test() {
     need_tool debconf-set-selections debconf
     need_tool xmllint libxml2-utils
     need_tool ocf-tester resource-agents
+    need_tool etcd etcd-server
+    need_tool etcdctl etcd-client
     # python3 -m pip would tell for certain, in half a second
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
 }

@@ -28,9 +28,8 @@ pub(super) fn read(text: &str, target: Target) -> Result<Keys, Fault> {
             return Err(Fault::new("`fwcfg` is no device of `-l`, whatever bhyve(8) says").hint(hint));
         }
         other => {
-            let list = || format!("one of {}", suggest::list(NAMES));
-            let hint = suggest::did_you_mean(other, NAMES).unwrap_or_else(list);
-            return Err(Fault::new(format!("`{}` is no device of `-l`", veiled(device))).hint(hint));
+            let fault = Fault::new(format!("`{}` is no device of `-l`", veiled(device)));
+            return Err(fault.hint(format!("one of {}", suggest::list(NAMES))).did_you_mean(other, NAMES));
         }
     }
     Ok(keys)

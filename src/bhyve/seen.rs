@@ -12,9 +12,12 @@ pub fn machine_of(command: &str) -> Option<&str> {
     let is_bhyve = |word: &str| word.rsplit('/').next() == Some("bhyve");
     let of_words = || {
         let (words, name) = command.rsplit_once(' ')?;
-        // With limits sh(1) becomes bhyve once rctl(8) has set them.
+        // With limits sh(1) becomes bhyve once rctl(8) has set them, or nice(1).
         let mut words = words.split(' ');
-        let is_its = words.next().is_some_and(is_bhyve) || command.starts_with("sh -c rctl ") && words.any(is_bhyve);
+        let becomes = |shell: &str| command.starts_with(shell);
+        let is_its = words.next().is_some_and(is_bhyve)
+            || becomes("sh -c rctl ") && words.any(is_bhyve)
+            || becomes("nice -n ") && words.nth(2).is_some_and(is_bhyve);
         is_its.then_some(name)
     };
     title(command).or_else(of_words)
@@ -32,9 +35,18 @@ mod tests {
             "bhyve -c 1 -m 32M -s 29,fbuf,tcp=127.0.0.1:5901,wait -s 31,lpc web",
             "/usr/sbin/bhyve -k /vm/web.conf web",
             "sh -c rctl -a process:$$:memoryuse:deny=1G && exec \"$0\" \"$@\" || exit 73 bhyve -c 1 web",
+            "nice -n 10 bhyve -c 1 web",
         ];
-        assert_eq!(said.map(machine_of), [Some("web"); 5]);
-        let others = ["vi bhyve web", "bhyve", "bhyvectl --destroy --vm=web", "sh -c bhyve web", "", "grep bhyve web"];
-        assert_eq!(others.map(machine_of), [None; 6]);
+        assert_eq!(said.map(machine_of), [Some("web"); 6]);
+        let others = [
+            "nice -n 10 vi bhyve web",
+            "vi bhyve web",
+            "bhyve",
+            "bhyvectl --destroy --vm=web",
+            "sh -c bhyve web",
+            "",
+            "grep bhyve web",
+        ];
+        assert_eq!(others.map(machine_of), [None; 7]);
     }
 }

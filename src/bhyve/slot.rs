@@ -163,8 +163,8 @@ fn kind_of(name: &str, target: Target) -> Result<&'static SlotDevice, Fault> {
         Some(kind) => Ok(kind),
         None => {
             let list = format!("one of {}", suggest::list(names(target.arch)));
-            let hint = suggest::did_you_mean(name, names(target.arch)).unwrap_or(list);
-            Err(Fault::new(format!("`{}` is no device of bhyve", veiled(name))).hint(hint))
+            let fault = Fault::new(format!("`{}` is no device of bhyve", veiled(name)));
+            Err(fault.hint(list).did_you_mean(name, names(target.arch)))
         }
     }
 }

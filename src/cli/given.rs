@@ -1,8 +1,11 @@
 //! Arguments that many commands have: which recipe, and what it is told.
 
 use super::term::Term;
+use crate::diag::{Blame, Fault};
+use crate::model::permit::PermitOptions;
 use crate::ops::recipe::RecipeRequest;
 use clap::Args;
+use std::time::Duration;
 
 /// Which recipe, and what it is told.
 #[derive(Args, Clone)]
@@ -25,6 +28,30 @@ pub(super) struct GivenArgs {
     /// Plug network cards into a network inside the process, which needs no root (Linux)
     #[arg(long)]
     pub(super) user_net: bool,
+}
+
+/// What its machine needs to run.
+#[derive(Args, Clone, Default)]
+pub(super) struct PermitArgs {
+    /// Run the machine only while a command lives that has written its first line: 'etcdctl lock vm/db'
+    #[arg(long, value_name = "CMD")]
+    permit: Option<String>,
+    /// Run it only while a command succeeds, which is asked again and again
+    #[arg(long, value_name = "CMD")]
+    permit_keep: Option<String>,
+    /// How long that permit is good without being renewed; the guest is down within two thirds of it [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = super::run::duration)]
+    permit_ttl: Option<Duration>,
+}
+
+impl PermitArgs {
+    /// Has a recipe's machine need it.
+    pub(super) fn of(&self, request: RecipeRequest) -> Result<RecipeRequest, Fault> {
+        let (acquire, keep) = (self.permit.clone(), self.permit_keep.clone());
+        let permit = PermitOptions { acquire, keep, ttl: self.permit_ttl };
+        permit.permit().map_err(|fault| fault.blame(Blame::Usage))?;
+        Ok(RecipeRequest { permit, ..request })
+    }
 }
 
 /// Whether a recipe that is only planned may ask.

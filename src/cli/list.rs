@@ -71,6 +71,8 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
   instance      which instance of its recipe it is, where that is of several machines, or null
   log           the path of its log, or null
   error         its last error, or null
+  permit        an object: `state` (held or lost), `since` (the second of 1970 from which on it was held) and `why` it is lost,
+                each null where it is not known; or null of a machine that needs none
 What is not known is null. Keys may be added.";
 
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
@@ -255,6 +257,7 @@ mod tests {
             instance: None,
             elsewhere: None,
             address: None,
+            permit: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);

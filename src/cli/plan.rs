@@ -1,7 +1,7 @@
 //! `vmrun plan RECIPE`: the commands that a run would run, in order, each of which can be pasted into a shell.
 
 use super::term::Term;
-use super::{QueryArgs, RecipeArgs};
+use super::{PermitArgs, QueryArgs, RecipeArgs};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::model::Argv;
 use crate::ops::instances;
@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 pub(super) struct PlanArgs {
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    permit: PermitArgs,
     /// Plan for a host of that kind: linux, freebsd, freebsd-14.3, freebsd-15-arm64
     #[arg(long, value_name = "HOST")]
     on: Option<String>,
@@ -71,7 +73,7 @@ impl From<PlanFormat> for plan::MachineForm {
 pub(super) fn run(args: &PlanArgs, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<Diagnostic>> {
     let notify = &mut |notice| term.notice(&notice);
     if args.diff {
-        let change = change(&args.query.of(args.recipe.request()), notify)?;
+        let change = change(&args.query.of(args.permit.of(args.recipe.request())?), notify)?;
         return Ok(compared(&change, args.json, term)?);
     }
     planned(args, prefetch, notify, term).map(|()| 0)
@@ -94,7 +96,7 @@ fn compared(change: &Change, json: bool, term: &Term) -> Result<u8, Fault> {
 }
 
 fn planned(args: &PlanArgs, prefetch: Prefetch, notify: Notify<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let requests = instances::requests(&args.query.of(args.recipe.request()))?;
+    let requests = instances::requests(&args.query.of(args.permit.of(args.recipe.request())?))?;
     let planning = Planning {
         on: args.on.clone(),
         form: args.form.into(),

@@ -1,7 +1,7 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
 use super::term::Term;
-use super::{RecipeArgs, fetching};
+use super::{PermitArgs, RecipeArgs, fetching};
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(super) permit: PermitArgs,
     /// How long the guest may take to power off when it is asked to: 60s, 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub(super) stop_within: Duration,
@@ -32,7 +34,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: &RunArgs, prefetch: Prefetch, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let (stop_within, events) = (args.stop_within, args.events.clone());
-    let asked = RunRequest { recipe: instances::request(&args.recipe.request())?, stop_within, events };
+    let asked =
+        RunRequest { recipe: instances::request(&args.permit.of(args.recipe.request())?)?, stop_within, events };
     let print_progress = if term.is_terminal() { print_progress } else { print_lines };
     run::run(&asked, prefetch, Box::new(print_progress), &mut |notice| term.notice(&notice))
 }
@@ -72,6 +75,10 @@ pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
         Progress::Helper(what) => vec![(*what).into()],
+        Progress::PermitHeld => vec!["the permit is held".into()],
+        Progress::PermitLost(why, left) => {
+            vec![format!("the permit is lost: {why}; the guest is down in {:.1}s", left.as_secs_f64())]
+        }
         Progress::Rebooted => vec!["the guest rebooted; starting it again".into()],
         Progress::Pauses(wait) => {
             vec![format!("the guest rebooted as soon as it was started; starting it again in {wait:?}")]

@@ -2,7 +2,7 @@
 
 use super::run::duration;
 use super::term::Term;
-use super::{GivenArgs, RecipeArgs};
+use super::{GivenArgs, PermitArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::{Argv, VmName};
 use crate::ops::start::{self, StartEvent, StartOptions, start_recipes};
@@ -25,6 +25,8 @@ pub(super) struct StartArgs {
     /// Wait so long for a machine or a disk that another run or guest has: 45s. Exit code 5 if it is not let go in time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     wait: Option<Duration>,
+    #[command(flatten)]
+    permit: PermitArgs,
     /// Refuse a recipe whose machine has another name
     #[arg(long, conflicts_with = "all")]
     name: Option<VmName>,
@@ -42,7 +44,7 @@ pub(super) struct AdoptArgs {
 
 pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = (!args.all).then_some(args.recipes.as_slice());
-    let given = RecipeArgs { recipe: String::new(), given: args.given.clone() }.request();
+    let given = args.permit.of(RecipeArgs { recipe: String::new(), given: args.given.clone() }.request())?;
     let options = StartOptions { stop_within: args.stop_within, wait: args.wait, name: args.name.as_ref() };
     start_recipes(names, &given, options, &|event| tell(event, term))
 }
@@ -62,8 +64,7 @@ pub(super) fn tell(event: &StartEvent<'_>, term: &Term) {
     match event {
         StartEvent::Warning(warning) => term.diagnostic(warning),
         StartEvent::AsBefore(name, params) => {
-            let set = params.iter().map(|(name, value)| format!("--set={name}={value}"));
-            let words = Argv::new(*name).args(set);
+            let words = Argv::new(*name).args(*params);
             term.say(format_args!("as it was started before: {words}"));
         }
         StartEvent::Printed(lines) | StartEvent::Commands(lines) => term.printed(lines),

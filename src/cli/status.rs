@@ -74,6 +74,7 @@ fn facts(one: &Entry) -> Vec<(&'static str, String)> {
     facts.extend(several(&one.shape.disks).map(|text| ("disks", text)));
     facts.extend(several(&one.shape.taps).map(|text| ("taps", text)));
     facts.extend(one.address.map(|found| ("address", format!("{} ({})", found.ip, found.source.word()))));
+    facts.extend(one.permit.as_ref().map(|permit| ("permit", permit.to_string())));
     if let Some(status) = &one.status {
         facts.push(("boots", status.boots.to_string()));
         facts.push(("restarts", status.restarts.to_string()));

@@ -1,8 +1,8 @@
 //! `vmrun supervise`: what `vmrun start` starts, a run whose output is a log.
 
-use super::RecipeArgs;
 use super::run::{duration, progress_lines};
 use super::term::Term;
+use super::{PermitArgs, RecipeArgs};
 use crate::diag::Diagnostic;
 use crate::model::VmName;
 use crate::ops::run::{Means, Progress};
@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(super) struct SuperviseArgs {
     #[command(flatten)]
     recipe: RecipeArgs,
+    #[command(flatten)]
+    permit: PermitArgs,
     #[arg(long, value_parser = duration)]
     stop_within: Duration,
     #[arg(long)]
@@ -51,7 +53,7 @@ fn print_progress(event: &SupervisorEvent<'_>) {
 }
 
 pub(super) fn run(args: &SuperviseArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let (recipe, log) = (args.recipe.request(), args.log.clone());
+    let (recipe, log) = (args.permit.of(args.recipe.request())?, args.log.clone());
     let asked = Supervision { recipe, stop_within: args.stop_within, log, adopt: args.adopt.clone() };
     let listener: Listener = Rc::new(print_progress);
     supervise(&asked, &listener, &mut |notice| term.notice(&notice))

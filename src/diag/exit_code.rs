@@ -3,7 +3,7 @@
 use super::Blame;
 
 /// Every exit code with what it means, in order. 0 is nobody's fault.
-pub(crate) const EXIT_CODES: [(u8, &str); 11] = [
+pub(crate) const EXIT_CODES: [(u8, &str); 12] = [
     (0, "the guest powered off, or the command did its work"),
     (1, "the recipe is wrong, or what it was made of or compared with"),
     (2, "the command line is wrong"),
@@ -14,11 +14,12 @@ pub(crate) const EXIT_CODES: [(u8, &str); 11] = [
     (Blame::Unsure.code(), "it cannot be told: what there is to look at could not be read"),
     (Blame::Down.code(), "the machine does not run"),
     (Blame::Unsupervised.code(), "the guest runs, and nobody looks after it: its supervisor is gone"),
+    (Blame::Permit.code(), "the machine has lost its permit, and was stopped"),
     (130, "interrupted"),
 ];
 
 impl Blame {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Down,
         Self::Unsupervised,
         Self::Failed,
@@ -27,6 +28,7 @@ impl Blame {
         Self::Busy,
         Self::Host,
         Self::Guest,
+        Self::Permit,
         Self::Unsure,
         Self::Interrupted,
     ];
@@ -43,6 +45,7 @@ impl Blame {
             Self::Unsure => 7,
             Self::Down => 8,
             Self::Unsupervised => 9,
+            Self::Permit => 10,
             Self::Interrupted => 130,
         }
     }
@@ -65,7 +68,7 @@ mod tests {
     #[test]
     fn every_blame_has_one_row_and_the_gravest_of_several_decides() {
         let codes: Vec<u8> = EXIT_CODES.iter().map(|(code, _)| *code).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
         for blame in Blame::ALL {
             assert!(codes.contains(&blame.code()), "{blame:?}");
             assert_eq!(Blame::of_code(blame.code().into()), Some(blame));

@@ -18,7 +18,12 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// Returns the hint ``did you mean `x`?``.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+    nearest(word, candidates).map(question)
+}
+
+/// Asks whether a word was meant.
+pub(super) fn question(meant: &str) -> String {
+    format!("did you mean `{meant}`?")
 }
 
 /// Returns words as a list for people: `a, b and c`.

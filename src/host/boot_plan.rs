@@ -1,12 +1,12 @@
 //! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
 //! `vmrun plan` prints it, a host carries it out, a simulated host records it.
 
-use super::{CommandStep, Platform, Settings, serial_log, swtpm};
+use super::{CommandStep, Facts, Platform, Settings, cgroup, serial_log, swtpm};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::device::agent_socket;
 use crate::model::{Argv, Helper, Machine, Secret};
-use crate::qemu;
+use crate::qemu::{self, Cgroup};
 use std::path::{Path, PathBuf};
 
 /// How bhyve is given its machine.
@@ -30,12 +30,14 @@ pub(crate) struct PlanSetting<'a> {
     pub log: Option<&'a Path>,
     /// How bhyve is given its machine.
     pub form: MachineForm,
+    /// The control group that the machine has.
+    pub cgroup: Option<&'a Cgroup>,
 }
 
 impl<'a> PlanSetting<'a> {
     /// Makes one of a host whose processor does not help, for a machine in the foreground.
     pub(crate) const fn of(host: &'a Settings) -> Self {
-        Self { host, kvm: false, log: None, form: MachineForm::Argv }
+        Self { host, kvm: false, log: None, form: MachineForm::Argv, cgroup: None }
     }
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct BootPlan {
     pub folders: Vec<Folder>,
     /// Files that only their owner may read.
     pub files: Vec<PrivateFile>,
+    /// The control group in which it runs, and what serves it.
+    pub cgroup: Option<Cgroup>,
     /// What serves the machine, and is started before.
     pub helpers: Vec<Helper>,
     /// What puts the guest into memory before the hypervisor runs.
@@ -93,6 +97,12 @@ pub(crate) enum Content {
 }
 
 impl BootPlan {
+    /// Plans the boot of a machine on a host, in the control group that it has there.
+    pub(crate) fn on<H: Facts + ?Sized>(host: &H, machine: &Machine, setting: &PlanSetting<'_>) -> Result<Self, Fault> {
+        let cgroup = cgroup::of(host, machine);
+        Self::of(machine, &PlanSetting { cgroup: cgroup.as_ref(), ..*setting })
+    }
+
     /// Plans the boot of a machine that its hypervisor has nothing against. QEMU reads no bhyve_config(5) file.
     pub(crate) fn of(machine: &Machine, setting: &PlanSetting<'_>) -> Result<Self, Fault> {
         match (setting.host.platform, setting.form) {
@@ -130,6 +140,14 @@ impl BootPlan {
         folders.chain(stale).chain(files).collect()
     }
 
+    /// Returns the command of a helper, within the machine's limits: in its control group, or with rules of its own (rctl(8)).
+    pub(crate) fn helped(&self, platform: Platform, machine: &Machine, argv: Argv) -> Argv {
+        match platform {
+            Platform::FreeBsd => bhyve::limited(argv, &machine.limits()),
+            Platform::Linux => qemu::limited(argv, &machine.limits(), self.cgroup.as_ref()),
+        }
+    }
+
     /// Returns all commands of the boot, the hypervisor's last.
     pub(crate) fn steps(&self) -> Vec<CommandStep> {
         let mut steps = self.preparations();
@@ -142,15 +160,16 @@ impl BootPlan {
 /// bhyve with its machine as arguments; secrets are in a file that `-k` names (bhyve_config(5)).
 fn by_arguments(machine: &Machine, host: &Settings) -> BootPlan {
     let path = host.secrets_file(machine.name());
-    let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), machine.limits());
+    let argv = bhyve::limited(bhyve::jailed(bhyve::argv(machine, &path), machine.jail()), &machine.limits());
     let (mut folders, stale) = of_agent(machine, host);
     let Some(secrets) = bhyve::secrets(machine) else {
-        return BootPlan { stale, folders, files: Vec::new(), helpers: helpers(machine, host), load: None, argv };
+        let (files, helpers) = (Vec::new(), helpers(machine, host));
+        return BootPlan { stale, folders, files, cgroup: None, helpers, load: None, argv };
     };
     let shown = hidden(&secrets);
     folders.insert(0, Folder { path: host.state.clone(), mode: None });
     let files = vec![PrivateFile { path, content: Content::Text(Secret::new(secrets), shown) }];
-    BootPlan { stale, folders, files, helpers: helpers(machine, host), load: None, argv }
+    BootPlan { stale, folders, files, cgroup: None, helpers: helpers(machine, host), load: None, argv }
 }
 
 /// The folder of the socket of the agent's port, and the socket, which bhyve makes and leaves when it ends.
@@ -181,7 +200,7 @@ fn loaded(mut plan: BootPlan, machine: &Machine, host: &Settings) -> BootPlan {
 fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Fault> {
     let folder = host.machine_folder(machine.name());
     let path = folder.join("config");
-    let argv = bhyve::limited(bhyve::jailed(bhyve::file::argv(machine, &path), machine.jail()), machine.limits());
+    let argv = bhyve::limited(bhyve::jailed(bhyve::file::argv(machine, &path), machine.jail()), &machine.limits());
     let (text, secrets) = (bhyve::file::text(machine)?, bhyve::secrets(machine).unwrap_or_default());
     let hidden = if secrets.is_empty() { String::new() } else { hidden(&secrets) + "\n" };
     let content = Content::Text(Secret::new(format!("{text}{secrets}")), format!("{text}{hidden}"));
@@ -190,6 +209,7 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
         stale: of_agent(machine, host).1,
         folders,
         files: vec![PrivateFile { path, content }],
+        cgroup: None,
         helpers: helpers(machine, host),
         load: None,
         argv,
@@ -200,7 +220,7 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
 fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
     let folder = &setting.host.machine_folder(machine.name());
     let given = qemu::QemuSetting { folder, kvm: setting.kvm, user_net: setting.host.user_net, log: setting.log };
-    let argv = qemu::limited(qemu::argv(machine, &given), machine.limits());
+    let argv = qemu::limited(qemu::argv(machine, &given), &machine.limits(), setting.cgroup);
     let needs_vars = machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none());
     let vars = needs_vars
         .then(|| PrivateFile { path: qemu::vars_file(folder), content: Content::Copy(qemu::OVMF_VARS.into()) });
@@ -213,6 +233,7 @@ fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
         stale: std::iter::once(qemu::reset_log(folder)).chain(sockets).collect(),
         folders: vec![Folder { path: folder.clone(), mode: Some(0o755) }],
         files: vars.into_iter().chain(secret).collect(),
+        cgroup: setting.cgroup.cloned(),
         helpers: helpers(machine, setting.host),
         load: None,
         argv,

@@ -36,8 +36,10 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
         Effect::Disk(change) => change.commands().into_iter().map(CommandStep::from).collect(),
         Effect::Fetch(file) => fetch::steps(platform, file),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
+        Effect::MakeCgroup(folder) => vec![Argv::new("mkdir").arg(folder.display()).into()],
+        Effect::RemoveCgroup(folder) => vec![Argv::new("rmdir").arg(folder.display()).into()],
         Effect::StartHelper(start) => helper::start(start),
-        Effect::EndHelper(end) => vec![helper::end(end)],
+        Effect::EndHelper(end) => helper::end(end),
         Effect::DestroyNode(_)
         | Effect::DestroyTap(_)
         | Effect::Join { .. }
@@ -89,6 +91,8 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteFile { .. }
         | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
+        | Effect::MakeCgroup(_)
+        | Effect::RemoveCgroup(_)
         | Effect::Disk(_)
         | Effect::Fetch(_)
         | Effect::StartHelper(_)
@@ -130,6 +134,8 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::WriteFile { .. }
         | Effect::MakeHostKey(_)
         | Effect::CopyVars { .. }
+        | Effect::MakeCgroup(_)
+        | Effect::RemoveCgroup(_)
         | Effect::Disk(_)
         | Effect::Fetch(_)
         | Effect::StartHelper(_)
@@ -230,6 +236,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         Effect::CreateJail { jail, .. } => Some(Effect::RemoveJail(jail.name.clone())),
         Effect::Lend { jail, tap } => Some(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }),
         Effect::CreateInner(inner) => Some(Effect::DestroyInner(inner.clone())),
+        Effect::MakeCgroup(folder) => Some(Effect::RemoveCgroup(folder.clone())),
         Effect::Disk(change) => change.opposite().map(|back| Effect::Disk(Box::new(back))),
         Effect::Umask(_)
         | Effect::Truncate { .. }
@@ -238,6 +245,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::DestroyLink(_)
         | Effect::DeleteRoute(_)
         | Effect::RemoveJail(_)
+        | Effect::RemoveCgroup(_)
         | Effect::Reclaim { .. }
         | Effect::DestroyInner(_)
         | Effect::Leave { .. }

@@ -114,6 +114,10 @@ pub(crate) enum Effect {
     CreateInner(Box<Inner>),
     /// It goes away; the half of the pair goes with the other half.
     DestroyInner(Box<Inner>),
+    /// A control group is made (cgroups(7)).
+    MakeCgroup(PathBuf),
+    /// It goes away, which it only does when no process is in it.
+    RemoveCgroup(PathBuf),
     /// A disk is made, grown or taken away.
     Disk(Box<DiskChange>),
     /// A file comes into the cache by content.

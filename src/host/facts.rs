@@ -1,5 +1,6 @@
 //! What a host is asked: files, interfaces, programs, secrets. Nothing of it changes anything.
 
+use super::cgroup::DeviceNumber;
 use super::seat::Seat;
 use super::{Interface, Rights, Settings};
 use crate::diag::Fault;
@@ -16,6 +17,8 @@ pub(crate) struct FileFact {
     pub has_data: bool,
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// The block device that it is, or that its file system is on; nothing where that is not known.
+    pub device: Option<DeviceNumber>,
 }
 
 /// What the host can give to machines; nothing where it cannot be known.

@@ -16,6 +16,11 @@ pub(crate) struct HelperStart {
 }
 
 impl HelperStart {
+    /// Returns the socket that has to be taken away when it was killed: what is in the folder of its machine goes with that.
+    pub(crate) fn own_socket(&self) -> Option<PathBuf> {
+        self.helper.socket.clone().filter(|socket| !socket.starts_with(&self.folder))
+    }
+
     /// Returns the file that has the number of its process.
     pub(crate) fn pid_file(&self) -> PathBuf {
         self.folder.join(format!("{}.pid", self.helper.name))
@@ -48,6 +53,8 @@ pub(crate) enum HelperId {
     PidFile(PathBuf),
     /// It is there.
     Process(HelperProcess),
+    /// It is gone; what it made may be there.
+    Gone,
 }
 
 /// A helper that is to be ended.
@@ -57,6 +64,8 @@ pub(crate) struct HelperEnd {
     pub name: String,
     /// Its process.
     pub id: HelperId,
+    /// The socket that it made outside of its machine's folder: one that is killed leaves it.
+    pub socket: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::foreign_process::{ForeignProcess, HypervisorProcess};
 use super::helper::{HelperEnd, HelperId, HelperProcess, HelperStart};
 use super::kernel;
 use super::process::{EndedBy, Process};
+use super::seat::Seat;
 use super::signals::Signals;
 use crate::diag::{Blame, Fault};
 use crate::model::{Argv, Helper};
@@ -57,7 +58,8 @@ impl Helpers {
         helper.folder.as_ref().map_or(Ok(()), |folder| make_folder(folder, Some(0o700)))?;
         helper.socket.as_ref().map_or(Ok(()), |socket| make_room(helper, socket))?;
         let argv = if helper.is_ours { with_own_program(&start.argv)? } else { start.argv.clone() };
-        let (process, gate) = Process::gated(&argv, folder.filter(|_| !helper.is_ours), signals, log)?;
+        let (process, gate) =
+            Process::gated(&argv, folder.filter(|_| !helper.is_ours || helper.is_permit), signals, log)?;
         let pid = process.id();
         write_private(&start.pid_file(), format!("{pid}\n").as_bytes())?;
         let started = kernel::started(pid).unwrap_or_default();
@@ -82,12 +84,20 @@ impl Helpers {
         loop {
             let is_ready = is_ready(helper);
             if let Some(how) = one.process.ended() {
+                if helper.is_permit {
+                    return Err(not_had(one.process.last_words().pop()));
+                }
                 return Err(not_ready(&format!("the helper {name} {how} before it was ready"), one));
             }
             if is_ready {
                 return Ok(());
             }
             if Instant::now() >= until {
+                if helper.is_permit {
+                    let said = one.process.last_words().pop();
+                    let said = said.unwrap_or_else(|| "nothing has come of it".into());
+                    return Err(not_had(Some(format!("{said}, and {:?} are over", helper.within))));
+                }
                 let what = format!("the helper {name} is not ready within {:?}: {}", helper.within, missing(helper));
                 return Err(not_ready(&what, one));
             }
@@ -120,35 +130,52 @@ impl Helpers {
         }
     }
 
-    /// Ends one: it is asked to, and killed when it takes too long. One that is gone needs nothing.
+    /// Ends one: it is asked to, and killed when it takes too long. One that is gone needs nothing; the socket that it may have left
+    /// goes.
     pub(crate) fn end(&mut self, end: &HelperEnd, signals: Rc<Signals>) -> Result<(), Fault> {
-        let mut process = match (self.0.iter().position(|one| one.name == end.name), &end.id) {
-            (Some(at), _) => self.0.remove(at).process,
-            (None, HelperId::Process(noted)) if is_the_one(noted) => {
-                let Ok(process) = ForeignProcess::of(noted.pid, signals, None) else { return Ok(()) };
-                if !is_the_one(noted) {
-                    return Ok(());
-                }
-                HypervisorProcess::Adopted(process)
-            }
-            (None, HelperId::Process(_) | HelperId::PidFile(_)) => return Ok(()),
-        };
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            match &mut process {
-                HypervisorProcess::Child(process) => process.signal_group(signal),
-                HypervisorProcess::Adopted(process) => process.signal_group(signal),
-            }
-            let until = Instant::now() + PATIENCE;
-            while Instant::now() < until {
-                if process.ended().is_some() {
-                    return Ok(());
-                }
-                kernel::tick();
-            }
+        if let Some(process) = self.taken(end, signals) {
+            end_process(&end.name, process)?;
         }
-        let fault = Fault::host(format!("the helper {}, process {}, does not end", end.name, process.id()));
-        Err(fault.hint("it may wait for a disk that does not answer"))
+        end.socket.as_deref().map_or(Ok(()), clear_socket)
     }
+
+    /// Returns the process of a helper that is to be ended, and forgets it; nothing where there is none any more.
+    fn taken(&mut self, end: &HelperEnd, signals: Rc<Signals>) -> Option<HypervisorProcess> {
+        match (self.0.iter().position(|one| one.name == end.name), &end.id) {
+            (Some(at), _) => Some(self.0.remove(at).process),
+            (None, HelperId::Process(noted)) if is_the_one(noted) => {
+                let process = ForeignProcess::of(noted.pid, signals, None).ok()?;
+                // Until it was held another one may have got its number.
+                is_the_one(noted).then_some(HypervisorProcess::Adopted(process))
+            }
+            (None, HelperId::Process(_) | HelperId::PidFile(_) | HelperId::Gone) => None,
+        }
+    }
+}
+
+/// Asks a process to end, and kills it when that takes too long.
+fn end_process(name: &str, mut process: HypervisorProcess) -> Result<(), Fault> {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        match &mut process {
+            HypervisorProcess::Child(process) => process.signal_group(signal),
+            HypervisorProcess::Adopted(process) => process.signal_group(signal),
+        }
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if process.ended().is_some() {
+                return Ok(());
+            }
+            kernel::tick();
+        }
+    }
+    let fault = Fault::host(format!("the helper {name}, process {}, does not end", process.id()));
+    Err(fault.hint("it may wait for a disk that does not answer"))
+}
+
+/// Takes a socket away at which nobody listens any more; what is none stays, and one that somebody else serves by now.
+fn clear_socket(socket: &Path) -> Result<(), Fault> {
+    let is_socket = std::fs::symlink_metadata(socket).is_ok_and(|there| there.file_type().is_socket());
+    if is_socket && !Seat::Socket(socket.into()).is_taken() { remove(socket) } else { Ok(()) }
 }
 
 impl HypervisorProcess {
@@ -195,6 +222,15 @@ fn make_room(helper: &Helper, socket: &Path) -> Result<(), Fault> {
         }
         Ok(_) => remove(socket),
     }
+}
+
+/// The fault of a permit that is not to be had, and why.
+fn not_had(why: Option<String>) -> Fault {
+    let why = why.map(|why| format!(": {}", why.trim_start_matches("vmrun: "))).unwrap_or_default();
+    let fault = Fault::busy(format!("the permit is not to be had{why}"));
+    fault.hint(
+        "somebody else may have it: `vmrun start --wait 45s` tries for so long, and the key `wait` is for one try",
+    )
 }
 
 /// Whether a helper is ready. Its socket is only looked at: many serve one client, and are over when that is gone.

@@ -105,6 +105,8 @@ pub struct Settings {
     pub nodes: PathBuf,
     /// The folder with the devices of ZFS's volumes: /dev/zvol (zfs-create(8)).
     pub zvols: PathBuf,
+    /// The folder in which the control groups of machines are made: /sys/fs/cgroup (cgroups(7)).
+    pub cgroups: PathBuf,
     /// Network cards are plugged into a network inside the process, which needs no root.
     pub user_net: bool,
 }

@@ -394,6 +394,7 @@ mod tests {
             target: Target::default(),
             nodes: crate::host::NODES.into(),
             zvols: crate::model::volume::ZVOLS.into(),
+            cgroups: crate::host::cgroup::CGROUPS.into(),
             user_net: false,
         }
     }

@@ -277,9 +277,8 @@ impl Effects for System {
         self.show(effect);
         match effect {
             Effect::Umask(mask) => {
-                let mode =
-                    nix::sys::stat::Mode::from_bits_truncate(nix::libc::mode_t::try_from(*mask).unwrap_or(0o026));
-                nix::sys::stat::umask(mode);
+                let mode = nix::libc::mode_t::try_from(*mask).unwrap_or(0o026);
+                nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mode));
                 self.umask = *mask;
                 return Ok(String::new());
             }
@@ -313,6 +312,8 @@ impl Effects for System {
             | Effect::AddRoute(_)
             | Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::MakeCgroup(_)
+            | Effect::RemoveCgroup(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}
@@ -379,7 +380,7 @@ impl Effects for System {
 impl Guests for System {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
         let kvm = self.settings.platform == Platform::Linux && kvm::is_usable();
-        BootPlan::of(machine, &PlanSetting { kvm, log: self.log.as_deref(), ..PlanSetting::of(&self.settings) })
+        BootPlan::on(self, machine, &PlanSetting { kvm, log: self.log.as_deref(), ..PlanSetting::of(&self.settings) })
     }
 
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
@@ -430,7 +431,6 @@ impl Guests for System {
 
     fn end_guest(&mut self, name: &VmName, pid: u32, within: Duration) -> Result<(), Fault> {
         let Some(mut guest) = self.hold_process(pid)? else { return Ok(()) };
-        // Until it was held another one may have got its number.
         if !process_table::is_of(&self.settings, pid, name) {
             return Ok(());
         }

@@ -129,13 +129,13 @@ impl Volumes {
     /// Has a change; what a file is afterwards is said of its path.
     pub(crate) fn apply(&mut self, change: &DiskChange, files: &mut BTreeMap<PathBuf, FileFact>) {
         let mut file = |path: &Path, size: Option<Size>, has_data: bool| {
-            files.insert(path.into(), FileFact { size, has_data, is_folder: false });
+            files.insert(path.into(), FileFact { size, has_data, is_folder: false, device: None });
         };
         match change {
             DiskChange::MakeFile { path, size } => file(path, Some(*size), false),
             DiskChange::ResizeFile { path, size } => {
                 let has_data = files.get(path).is_none_or(|fact| fact.has_data);
-                files.insert(path.clone(), FileFact { size: Some(*size), has_data, is_folder: false });
+                files.insert(path.clone(), FileFact { size: Some(*size), has_data, is_folder: false, device: None });
             }
             DiskChange::MakeVolume { volume, device } => {
                 file(device, None, true);

@@ -177,7 +177,7 @@ fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault
         if !KEYS.contains(&key_name) {
             let fault =
                 Fault::new(format!("there is no key `{key_name}`")).hint(format!("keys: {}", suggest::list(KEYS)));
-            return Err((fault.maybe_hint(suggest::did_you_mean(key_name, KEYS)), Some(key.span())));
+            return Err((fault.did_you_mean(key_name, KEYS), Some(key.span())));
         }
         if !TEXTS.contains(&key_name) {
             let names = names(value.get_ref()).ok_or_else(|| wrong("a text, or a list of two"))?;

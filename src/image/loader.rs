@@ -41,7 +41,7 @@ pub(crate) fn arch_named(name: &str) -> Result<Arch, Fault> {
     let names = || names.iter().map(String::as_str);
     found.ok_or_else(|| {
         let fault = Fault::new(format!("there is no loader for {name:?}"));
-        fault.hint(format!("there are {}", suggest::list(names()))).maybe_hint(suggest::did_you_mean(name, names()))
+        fault.hint(format!("there are {}", suggest::list(names()))).did_you_mean(name, names())
     })
 }
 

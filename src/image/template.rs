@@ -45,7 +45,7 @@ fn unknown(name: &str, line: usize, with: &BTreeMap<String, String>) -> Fault {
     fault
         .hint(format!("give one: fill: #{{ {name}: … }}, or --fill {name}=…"))
         .maybe_hint(list)
-        .maybe_hint(suggest::did_you_mean(name, known()))
+        .did_you_mean(name, known())
 }
 
 fn is_name(name: &str) -> bool {

@@ -46,7 +46,7 @@ impl FromStr for SourceKind {
         let found = NAMES.iter().find(|(name, _)| *name == text);
         let fault = || {
             let fault = Fault::usage(format!("{text:?} is nothing to import from"));
-            fault.hint(format!("one of {}", suggest::list(names()))).maybe_hint(suggest::did_you_mean(text, names()))
+            fault.hint(format!("one of {}", suggest::list(names()))).did_you_mean(text, names())
         };
         found.map(|(_, kind)| *kind).ok_or_else(fault)
     }

@@ -6,7 +6,7 @@ use super::{device, loader};
 use crate::bhyve::UEFI_CODE;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
-use crate::model::{Arch, Draft, Part, Setting, Topology, Value};
+use crate::model::{Arch, Draft, Limits, Part, Setting, Size, Topology, Value};
 
 /// Returns the statements that describe a machine and run it: what differs from bhyve's defaults, a slot a line.
 ///
@@ -49,11 +49,28 @@ pub(crate) fn machine(draft: &Draft, given: &Words) -> String {
         text.push_str(&format!("vm.args({});\n", Piece::List(args).flat()));
     }
     if !draft.limits.is_empty() {
-        let memory = draft.limits.memory.map(|memory| format!("memory: {}", size(memory)));
-        let parts: Vec<String> = memory.into_iter().chain(draft.limits.cpu.map(|cpu| format!("cpu: {cpu}"))).collect();
-        text.push_str(&format!("vm.limits(#{{ {} }});\n", parts.join(", ")));
+        text.push_str(&format!("vm.limits(#{{ {} }});\n", limits(&draft.limits).join(", ")));
     }
     text + "vm.run();\n"
+}
+
+/// Keys of the map of `limits`, with what they hold.
+fn limits(limits: &Limits) -> Vec<String> {
+    let number = |key: &str, value: Option<i64>| value.map(|value| format!("{key}: {value}"));
+    let bytes = |key: &str, value: Option<Size>| value.map(|value| format!("{key}: {}", size(value)));
+    let count = |key: &str, value: Option<u64>| value.map(|value| format!("{key}: {value}"));
+    let transfers = &limits.transfers;
+    let all = [
+        bytes("memory", limits.memory),
+        number("cpu", limits.cpu.map(i64::from)),
+        number("cpu_weight", limits.cpu_weight.map(i64::from)),
+        number("nice", limits.nice.map(i64::from)),
+        bytes("readbps", transfers.readbps),
+        bytes("writebps", transfers.writebps),
+        count("readiops", transfers.readiops),
+        count("writeiops", transfers.writeiops),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Keys of the machine's map, with what they hold.

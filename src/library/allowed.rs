@@ -144,7 +144,7 @@ pub(crate) fn read(table: &DeTable<'_>) -> Result<Allowed, (Fault, Range<usize>)
         if !known().any(|key| key == name) {
             let fault =
                 Fault::new(format!("there is no key `{name}`")).hint(format!("keys: {}", suggest::list(known())));
-            return Err((fault.maybe_hint(suggest::did_you_mean(name, known())), key.span()));
+            return Err((fault.did_you_mean(name, known()), key.span()));
         }
         let wrong = || (Fault::new(format!("`{name}` is a list of texts")).hint("run = [\"zfs\"]"), value.span());
         let DeValue::Array(all) = value.get_ref() else { return Err(wrong()) };

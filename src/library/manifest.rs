@@ -155,7 +155,7 @@ fn library(name: &str, value: &DeValue<'_>) -> Result<Named, Wrong> {
         let Some(index) = KEYS.iter().position(|known| *known == key.get_ref().as_ref()) else {
             let fault = Fault::new(format!("there is no key `{}`", key.get_ref()));
             let fault = fault.hint(format!("keys: {}", suggest::list(KEYS)));
-            return Err((fault.maybe_hint(suggest::did_you_mean(key.get_ref(), KEYS)), Some(key.span())));
+            return Err((fault.did_you_mean(key.get_ref(), KEYS), Some(key.span())));
         };
         let DeValue::String(text) = value.get_ref() else {
             return Err((Fault::new(format!("`{}` is a text", KEYS[index])), Some(value.span())));

@@ -31,6 +31,8 @@ pub(crate) struct Helper {
     pub each_boot: bool,
     /// Whether it is vmrun itself, which runs where this one does: in no jail of the machine.
     pub is_ours: bool,
+    /// Whether it guards the permit of its machine; it runs where commands of the recipe do, though it is vmrun itself.
+    pub is_permit: bool,
     /// A folder in which it keeps something, which has to be there.
     pub folder: Option<PathBuf>,
 }
@@ -53,6 +55,7 @@ impl Helper {
             is_fatal: false,
             each_boot: false,
             is_ours: false,
+            is_permit: false,
             folder: None,
         })
     }

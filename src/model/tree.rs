@@ -8,7 +8,7 @@ use super::{
     Arch, Bootrom, CpuSet, Device, Domain, Draft, Feature, Machine, Parameter, PciSlot, Size, Target, Topology, Type,
     Value, device,
 };
-use crate::diag::{Fault, suggest};
+use crate::diag::Fault;
 use std::collections::BTreeMap;
 
 /// Returns the keys of the boot ROM and of its variables.
@@ -263,7 +263,7 @@ fn read_domain(domain: &mut Domain, rest: &str, key: &str, text: &str) -> Result
         _ => {
             let fault =
                 Fault::new(format!("there is no key `{key}`")).hint("domains have size, cpus and domain_policy");
-            return Err(fault.maybe_hint(suggest::did_you_mean(rest, ["size", "cpus", "domain_policy"])));
+            return Err(fault.did_you_mean(rest, ["size", "cpus", "domain_policy"]));
         }
     }
     Ok(())
@@ -305,7 +305,7 @@ fn unknown(key: &str) -> Fault {
     };
     let fault = Fault::new(format!("there is no key `{key}`"));
     let hint = "bhyve would never read it; bhyve_config(5) lists its keys";
-    fault.hint(hint).maybe_hint(suggest::did_you_mean(key, known()))
+    fault.hint(hint).did_you_mean(key, known())
 }
 
 #[cfg(test)]

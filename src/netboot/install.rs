@@ -173,7 +173,7 @@ impl Install {
         let Some(installer) = INSTALLERS.iter().find(|installer| installer.os == os) else {
             let fault = Fault::new(format!("netboot does not know how to install {os:?}"));
             let fault = fault.hint(format!("known are {}; `script` is a script of one's own", suggest::list(names())));
-            return Err(("os", fault.maybe_hint(suggest::did_you_mean(os, names()))));
+            return Err(("os", fault.did_you_mean(os, names())));
         };
         installer.check(given)?;
         Ok(Some((installer.make)(&GivenKeys(given))))

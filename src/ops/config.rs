@@ -60,7 +60,7 @@ pub fn parse(name: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
             (name, _) if !KEYS.contains(&name) => {
                 let fault = Fault::new(format!("there is no key `{name}`"));
                 let fault = fault.hint(format!("keys: {}", suggest::list(KEYS)));
-                faults.push(at(fault.maybe_hint(suggest::did_you_mean(name, KEYS)), key.span()));
+                faults.push(at(fault.did_you_mean(name, KEYS), key.span()));
             }
             (name, None) => {
                 let fault = Fault::new(format!("`{name}` is a list of texts"));

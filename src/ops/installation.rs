@@ -14,6 +14,7 @@ use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Asked, Effect, Host, Platform, Settings};
 use crate::model::Machine;
 use crate::model::instance::INSTANCE;
+use crate::model::permit::PermitOptions;
 use crate::script::origin::Origin;
 use crate::script::{Evaluated, Inputs, Recipe};
 use crate::supervise::Run;
@@ -40,6 +41,8 @@ pub(crate) struct Wanted {
     pub(crate) params: BTreeMap<String, String>,
     /// Whether its network is inside its process.
     pub(crate) user_net: bool,
+    /// What its machine needs to run, as its command line said.
+    pub(crate) permit: PermitOptions,
     /// The machine, where it was asked for by its name.
     pub(crate) name: Option<String>,
 }
@@ -47,7 +50,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Returns that of a recipe of which nothing else is known.
     pub(crate) fn of(path: PathBuf) -> Self {
-        Self { path, params: BTreeMap::new(), user_net: false, name: None }
+        Self { path, params: BTreeMap::new(), user_net: false, permit: PermitOptions::default(), name: None }
     }
 }
 
@@ -186,7 +189,7 @@ impl Installation {
         let fault = Fault::usage(format!("there is no recipe of a machine {name}"));
         let fault =
             fault.hint(format!("looked for {name}.rhai in {}", suggest::list(folders.iter().map(String::as_str))));
-        Err(fault.maybe_hint(suggest::did_you_mean(name, names.iter().map(String::as_str))))
+        Err(fault.did_you_mean(name, names.iter().map(String::as_str)))
     }
 
     /// Rehearses recipes, on all processors, and returns their machines in the order of the recipes.

@@ -3,6 +3,7 @@
 //! Whoever may not read a lock file is told what the rest says: the status of a machine in the background, and who the parent of a
 //! hypervisor is.
 
+use super::permit::PermitFound;
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
 use crate::host::processes::HypervisorKind;
@@ -78,6 +79,8 @@ pub(crate) struct Entry {
     pub elsewhere: Option<String>,
     /// Where its guest is, where somebody has asked for it.
     pub address: Option<FoundAddress>,
+    /// How its permit stands, where it has one.
+    pub permit: Option<PermitFound>,
 }
 
 /// The processes of this host, as far as this user sees them.
@@ -192,6 +195,7 @@ fn entry(
         status,
         elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
         address: None,
+        permit: journal.and_then(PermitFound::noted),
     }
 }
 
@@ -233,6 +237,7 @@ pub(crate) fn down(name: &str, recipe: &str, instance: Option<String>) -> Entry 
         instance,
         elsewhere: None,
         address: None,
+        permit: None,
     }
 }
 
@@ -240,14 +245,10 @@ fn foreign(process: &Hypervisor) -> Entry {
     Entry {
         name: process.name.clone(),
         state: EntryState::Foreign,
-        supervisor: None,
         shape: process.shape.clone(),
         process: Some(process.clone()),
-        status: None,
         recipe: None,
-        instance: None,
-        elsewhere: None,
-        address: None,
+        ..down("", "", None)
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::Path;
 /// Returns a machine with what it was started with.
 fn as_before(status: MachineStatus) -> Wanted {
     let name = Some(status.name.to_string());
-    Wanted { path: status.recipe.into(), params: status.params, user_net: status.user_net, name }
+    Wanted { path: status.recipe.into(), params: status.params, user_net: status.user_net, permit: status.permit, name }
 }
 
 /// Returns the status of each machine that runs in the background or has failed, and the last status of those that did so before.

@@ -5,7 +5,7 @@ pub(crate) mod sources;
 pub(crate) mod status;
 pub(crate) mod template;
 
-use crate::diag::{Blame, Diagnostic, Fault, suggest};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::library_tree;
 use crate::library::lock::{self, Lock, Pin};
 use crate::library::manifest::{self, From, Named, Want};
@@ -149,7 +149,7 @@ pub(crate) fn update(folder: &Path, names: &[String], moved: bool) -> Result<Vec
     let known = || store.named.iter().map(|named| named.name.as_str());
     if let Some(name) = names.iter().find(|name| !known().any(|known| known == *name)) {
         let fault = Fault::usage(format!("{} names no library `{name}`", folder.join(MANIFEST).display()));
-        return Err(fault.maybe_hint(suggest::did_you_mean(name, known())).into());
+        return Err(fault.did_you_mean(name, known()).into());
     }
     let is_meant = |named: &&Named| names.is_empty() || names.contains(&named.name);
     let wanted: Vec<Named> = store.named.iter().filter(is_meant).cloned().collect();

@@ -1,14 +1,16 @@
 //! The server that an editor starts for recipes: the Language Server Protocol over the standard streams.
 
+mod actions;
 mod answers;
 mod documents;
 mod position;
+mod semantics;
 mod stream;
 
-use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::diag::{Diagnostic, Fault};
 use crate::host::Settings;
-use crate::script::editor::is_free;
+use crate::script::editor::{Document, is_free};
 use documents::Documents;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use lsp_types::notification::{
@@ -16,17 +18,19 @@ use lsp_types::notification::{
     PublishDiagnostics,
 };
 use lsp_types::request::{
-    Completion, DocumentSymbolRequest, GotoDefinition, HoverRequest, PrepareRenameRequest, Rename, Request as _,
+    CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, FoldingRangeRequest,
+    GotoDefinition, HoverRequest, PrepareRenameRequest, References, Rename, Request as _, SemanticTokensFullRequest,
     SignatureHelpRequest,
 };
 use lsp_types::{
-    CompletionOptions, GotoDefinitionResponse, Location, OneOf, PrepareRenameResponse, PublishDiagnosticsParams,
-    RenameOptions, ServerCapabilities, SignatureHelpOptions, TextDocumentPositionParams, TextDocumentSyncCapability,
+    CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionResponse, CompletionOptions, DocumentHighlight,
+    GotoDefinitionResponse, Location, OneOf, PrepareRenameResponse, PublishDiagnosticsParams, Range, RenameOptions,
+    ServerCapabilities, SignatureHelpOptions, TextDocumentPositionParams, TextDocumentSyncCapability,
     TextDocumentSyncKind, TextDocumentSyncOptions, TextEdit, Uri, WorkspaceEdit,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// What the server can be asked.
@@ -49,6 +53,17 @@ fn capabilities() -> ServerCapabilities {
             ..SignatureHelpOptions::default()
         }),
         definition_provider: Some(OneOf::Left(true)),
+        references_provider: Some(OneOf::Left(true)),
+        document_highlight_provider: Some(OneOf::Left(true)),
+        folding_range_provider: Some(true.into()),
+        semantic_tokens_provider: Some(semantics::options().into()),
+        code_action_provider: Some(
+            CodeActionOptions {
+                code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+                ..CodeActionOptions::default()
+            }
+            .into(),
+        ),
         document_symbol_provider: Some(OneOf::Left(true)),
         rename_provider: Some(OneOf::Right(RenameOptions {
             prepare_provider: Some(true),
@@ -78,7 +93,14 @@ pub(crate) fn serve_by(connection: Connection, settings: Option<Settings>) -> Re
         connection.initialize_finish(id, json!({ "capabilities": capabilities(), "serverInfo": server }))
     };
     begin()?;
-    Server { connection, documents: Documents::new(settings), changed: BTreeSet::new(), saved: BTreeSet::new() }.serve()
+    Server {
+        connection,
+        documents: Documents::new(settings),
+        changed: BTreeSet::new(),
+        saved: BTreeSet::new(),
+        told: BTreeMap::new(),
+    }
+    .serve()
 }
 
 /// The server of one editor.
@@ -89,6 +111,8 @@ struct Server {
     changed: BTreeSet<PathBuf>,
     /// Those of them that were saved.
     saved: BTreeSet<PathBuf>,
+    /// What was said of each text last.
+    told: BTreeMap<PathBuf, Vec<Diagnostic>>,
 }
 
 /// Why a request has no answer.
@@ -170,6 +194,7 @@ impl Server {
                 let Some(path) = position::path(&params.text_document.uri) else { return };
                 self.documents.take(&path);
                 self.changed.remove(&path);
+                self.told.remove(&path);
                 self.tell(params.text_document.uri, Vec::new());
             }
             _ => {}
@@ -181,6 +206,7 @@ impl Server {
         let findings = self.documents.findings(path, is_saved);
         let (Some(text), Some(uri)) = (self.documents.text(path), position::uri(path)) else { return };
         self.tell(uri, findings.iter().map(|finding| answers::diagnostic(text, path, finding)).collect());
+        self.told.insert(path.into(), findings);
     }
 
     fn tell(&self, uri: Uri, diagnostics: Vec<lsp_types::Diagnostic>) {
@@ -208,6 +234,25 @@ impl Server {
                 let path = position::path(&params.text_document.uri)?;
                 self.documents.ask(&path, |document| answers::symbols(document.text, &document.declarations()))
             }),
+            References::METHOD => reply::<References>(params, |params| {
+                let with_declaration = params.context.include_declaration;
+                let (uri, spans) = self.references(&params.text_document_position, with_declaration)?;
+                Some(spans.into_iter().map(|range| Location { uri: uri.clone(), range }).collect())
+            }),
+            DocumentHighlightRequest::METHOD => reply::<DocumentHighlightRequest>(params, |params| {
+                let (_, spans) = self.references(&params.text_document_position_params, true)?;
+                Some(spans.into_iter().map(|range| DocumentHighlight { range, kind: None }).collect())
+            }),
+            SemanticTokensFullRequest::METHOD => reply::<SemanticTokensFullRequest>(params, |params| {
+                let path = position::path(&params.text_document.uri)?;
+                let tokens = |document: &Document<'_>| semantics::encoded(document.text, &document.semantics());
+                self.documents.ask(&path, tokens).map(Into::into)
+            }),
+            FoldingRangeRequest::METHOD => reply::<FoldingRangeRequest>(params, |params| {
+                let path = position::path(&params.text_document.uri)?;
+                self.documents.ask(&path, |document| semantics::foldings(document.text, &document.folds()))
+            }),
+            CodeActionRequest::METHOD => reply::<CodeActionRequest>(params, |params| self.actions(&params)),
             PrepareRenameRequest::METHOD => reply::<PrepareRenameRequest>(params, |params| {
                 let (_, at) = self.at(&params)?;
                 let path = position::path(&params.text_document.uri)?;
@@ -252,6 +297,24 @@ impl Server {
             uri: position::uri(&file)?,
             range: position::range(&text, &target.span),
         }))
+    }
+
+    /// The places that mean the same as what stands at a place.
+    fn references(&self, params: &TextDocumentPositionParams, with_declaration: bool) -> Option<(Uri, Vec<Range>)> {
+        let (path, at) = self.at(params)?;
+        let spans = self.documents.ask(&path, |document| document.references(at, with_declaration))??;
+        let mut walk = position::Walk::new(self.documents.text(&path)?);
+        Some((params.text_document.uri.clone(), spans.iter().map(|span| walk.through(span)).collect()))
+    }
+
+    /// What mends the faults at a place.
+    fn actions(&self, params: &CodeActionParams) -> Option<CodeActionResponse> {
+        let uri = &params.text_document.uri;
+        let path = position::path(uri)?;
+        let (text, findings) = (self.documents.text(&path)?, self.told.get(&path)?);
+        let wanted = |kind: &CodeActionKind| CodeActionKind::QUICKFIX.as_str().starts_with(kind.as_str());
+        let is_wanted = params.context.only.as_ref().is_none_or(|only| only.iter().any(wanted));
+        is_wanted.then(|| actions::fixes(text, (&path, uri), findings, params.range))
     }
 
     #[expect(clippy::mutable_key_type, reason = "the protocol's own type has addresses as keys")]

@@ -6,6 +6,7 @@ use super::installation::{Installation, Wanted, stem};
 use super::instances;
 use super::inventory::{Entry, Seen, down, inventory};
 use super::known::statuses;
+use super::permit::PermitFound;
 use super::recipe::absolute;
 use super::settings::{platform, states};
 use crate::diag::{Diagnostic, Fault};
@@ -35,7 +36,9 @@ pub(crate) fn machines() -> Result<Vec<Entry>, Fault> {
     let processes = processes?;
     let (is_vmrun, lives, space) = (&|pid| processes.is_vmrun(pid), &processes::lives, &|| processes::space(platform));
     let (hypervisors, sees_others) = (processes.hypervisors.as_slice(), processes.sees_others);
-    Ok(inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives, space }))
+    let mut all = inventory(&kept, &Seen { hypervisors, sees_others, is_vmrun, lives, space });
+    all.iter_mut().filter_map(|one| one.permit.as_mut()).for_each(PermitFound::ask);
+    Ok(all)
 }
 
 /// Returns every machine that is there, and those that are down: known since the host was started, or described by a recipe of the
@@ -137,6 +140,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "instance": one.instance,
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),
+        "permit": one.permit.as_ref().map(PermitFound::value),
     })
 }
 

@@ -5,7 +5,7 @@ mod file_pages;
 use super::reference::{self, ReferenceFormat};
 use super::roff::{inlines, page, prose, term, text};
 use crate::diag::exit_code::EXIT_CODES;
-use crate::diag::{Diagnostic, Fault, suggest};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::io::Write;
@@ -73,7 +73,7 @@ pub(crate) fn named(pages: Vec<ManualPage>, name: Option<&str>) -> Result<Manual
     pages.into_iter().find(is_it).ok_or_else(|| {
         let known = || names.iter().map(String::as_str);
         let fault = Fault::usage(format!("there is no page `{wanted}`"));
-        fault.hint("`vmrun man` lists them").maybe_hint(suggest::did_you_mean(wanted, known()))
+        fault.hint("`vmrun man` lists them").did_you_mean(wanted, known())
     })
 }
 
@@ -236,6 +236,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_CACHE_DIR", "The folder of the files that were fetched."),
     ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
     ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
+    ("VMRUN_CGROUP_DIR", "The folder in which control groups are made, if not /sys/fs/cgroup: one that is delegated."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),

@@ -73,7 +73,7 @@ fn exposed(all: &[Entry], statistics: &[Option<Statistics>], carried: &[Interfac
 type Value = fn(&Entry) -> Option<String>;
 
 /// What is told of a machine by one number each.
-fn numbers() -> [(Family, Value); 9] {
+fn numbers() -> [(Family, Value); 10] {
     [
         (Family::new("vmrun_machine_up", MetricKind::Gauge, "Whether its hypervisor runs."), |one| {
             Some(u8::from(one.process.is_some()).to_string())
@@ -118,6 +118,14 @@ fn numbers() -> [(Family, Value); 9] {
         (Family::new("vmrun_machine_held", MetricKind::Gauge, "Whether it crashed too often and is held."), |one| {
             one.status.as_ref().map(|it| u8::from(it.state == MachineState::Failed).to_string())
         }),
+        (
+            Family::new(
+                "vmrun_machine_permit_held",
+                MetricKind::Gauge,
+                "Whether its permit is held, where it needs one.",
+            ),
+            |one| one.permit.as_ref().map(|permit| u8::from(permit.is_held()).to_string()),
+        ),
     ]
 }
 

@@ -145,7 +145,9 @@ fn as_if_down(host: &mut System, request: &RecipeRequest, is_compared: bool, not
 fn boots(evaluated: &Evaluated, setting: &PlanSetting<'_>) -> Result<Vec<(VmName, Argv)>, Fault> {
     let machine = |done: &'_ Rehearsed| if let Rehearsed::Boot(machine) = done { Some(machine.clone()) } else { None };
     let machines = evaluated.run.rehearsed().iter().filter_map(machine);
-    machines.map(|machine| Ok((machine.name().clone(), BootPlan::of(&machine, setting)?.argv))).collect()
+    machines
+        .map(|machine| Ok((machine.name().clone(), BootPlan::on(&*evaluated.run.host, &machine, setting)?.argv)))
+        .collect()
 }
 
 /// Says of commands of a recipe that is in another folder that they have to be run there.
@@ -195,7 +197,8 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
                 steps.extend(commands(setting.host.platform, Some(maker), effect).into_iter().map(planned));
             }
             Rehearsed::Boot(machine) => {
-                let mut boot: Vec<_> = BootPlan::of(machine, setting)?.steps().into_iter().map(planned).collect();
+                let plan = BootPlan::on(&*evaluated.run.host, machine, setting)?;
+                let mut boot: Vec<_> = plan.steps().into_iter().map(planned).collect();
                 let meanwhile: Vec<String> = machine.dialog().iter().map(|step| step.command(machine.name())).collect();
                 boot.iter_mut().last().into_iter().for_each(|last| last.meanwhile.clone_from(&meanwhile));
                 steps.extend(boot);
@@ -208,7 +211,7 @@ fn steps(evaluated: &Evaluated, setting: &PlanSetting<'_>, maker: &Maker) -> Res
 /// Returns a step of starting a helper: of that which starts it, a command of the recipe.
 fn starting(planned: PlannedStep, start: &HelperStart) -> PlannedStep {
     let is_started = planned.step.argv.args.iter().any(|word| word.contains(" & echo $! >"));
-    let is_recipes = is_started && !start.helper.is_ours;
+    let is_recipes = is_started && (!start.helper.is_ours || start.helper.is_permit);
     PlannedStep { is_recipes, helper: is_recipes.then(|| start.helper.argv.clone()), ..planned }
 }
 

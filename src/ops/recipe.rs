@@ -7,6 +7,7 @@ pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
 use crate::model::instance::INSTANCE;
 pub(crate) use crate::model::is_recipe;
+use crate::model::permit::PermitOptions;
 use crate::script::check::SECRET_PARAM;
 use crate::script::lexer::interpreter;
 use crate::script::origin::Origin;
@@ -34,6 +35,8 @@ pub(crate) struct RecipeRequest {
     pub(crate) user_net: bool,
     /// Whether commands that only ask are not run where the recipe is planned.
     pub(crate) asks_nothing: bool,
+    /// What its machine needs to run, as the command line says.
+    pub(crate) permit: PermitOptions,
     /// Who hears of them before, where the recipe is somebody else's or a library asks.
     pub(crate) asked: fn(&str),
 }
@@ -51,7 +54,15 @@ impl RecipeRequest {
             }
             !is_secret
         });
-        Self { path: path.into(), init, set, user_net, asks_nothing: false, asked: |_| () }
+        Self {
+            path: path.into(),
+            init,
+            set,
+            user_net,
+            asks_nothing: false,
+            permit: PermitOptions::default(),
+            asked: |_| (),
+        }
     }
 
     /// Returns what the recipe is evaluated with.
@@ -62,6 +73,8 @@ impl RecipeRequest {
             origin: Origin::of(&self.path),
             owner: owner_beside_us(Path::new(&self.path)),
             asks_nothing: self.asks_nothing,
+            // Who made the request has seen that it is one.
+            permit: self.permit.permit().ok().flatten(),
         }
     }
 
@@ -115,7 +128,7 @@ impl RecipeRequest {
             let known = || params.iter().map(|(name, _)| name.as_str());
             let fault = Fault::usage(format!("the recipe {} has no parameter `{name}`", self.path));
             let list = params.first().map(|_| format!("it has {}", suggest::list(known())));
-            return Err(fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known())).into());
+            return Err(fault.maybe_hint(list).did_you_mean(name, known()).into());
         }
         Ok(recipe)
     }
@@ -127,6 +140,7 @@ impl RecipeRequest {
         words.extend(adopt.map(|name| format!("--adopt={name}")));
         words.extend(self.init.then(|| "--init".into()));
         words.extend(self.user_net.then(|| "--user-net".into()));
+        words.extend(self.permit.words());
         words.extend(self.set.iter().map(|(name, value)| format!("--set={name}={value}")));
         words
     }

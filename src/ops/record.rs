@@ -13,7 +13,7 @@ use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
 use super::proof::boots::described;
 use super::proof::of_script;
-use crate::diag::{Diagnostic, Fault, Place, suggest};
+use crate::diag::{Diagnostic, Fault, Place};
 pub(crate) use crate::host::enclosure::enter;
 use crate::host::standins;
 pub(crate) use crate::host::standins::play;
@@ -339,7 +339,7 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     if !NAMES.contains(&program.as_str()) {
         let names = NAMES.iter().copied();
         let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
-        return Err(fault.maybe_hint(suggest::did_you_mean(program, names)));
+        return Err(fault.did_you_mean(program, names));
     }
     let text = files::read_text(Path::new(file)).map_err(|error| {
         let why = files::reason(&error);

@@ -45,7 +45,7 @@ fn modules(folder: Option<&Path>, name: &str) -> Result<Vec<Module>, Vec<Diagnos
             let names = || STDLIB.iter().map(|(name, _)| *name);
             let fault = Fault::usage(format!("there is no module `{name}`"));
             let fault = fault.hint(format!("the standard library has {}", suggest::list(names())));
-            return Err(fault.maybe_hint(suggest::did_you_mean(name, names())).into());
+            return Err(fault.did_you_mean(name, names()).into());
         }
         return Ok(found);
     }

@@ -1,6 +1,7 @@
 //! The settings of this host: its platform, and the folders of state, configuration and logs.
 
 use crate::diag::{Diagnostic, Fault};
+use crate::host::cgroup::CGROUPS;
 pub(crate) use crate::host::environment::env;
 use crate::host::environment::native_platform;
 use crate::host::system::{Prefetch, System};
@@ -103,6 +104,7 @@ pub(crate) fn settings(asked: Asked, user_net: bool) -> Result<Settings, Fault> 
         target: asked.target(here),
         nodes: given("VMRUN_VMM_DIR").unwrap_or_else(|| NODES.into()),
         zvols: given("VMRUN_ZVOL_DIR").map_or_else(|| ZVOLS.into(), whole),
+        cgroups: given("VMRUN_CGROUP_DIR").map_or_else(|| CGROUPS.into(), whole),
         user_net,
     })
 }

@@ -1,10 +1,9 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
 mod already;
+mod ready;
 
-use super::address;
 use super::events::Diary;
-use super::exec;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
 use super::recipe::RecipeRequest;
@@ -19,11 +18,13 @@ use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::VmName;
 use crate::model::instance::INSTANCE;
-use crate::supervise::order::{Ready, Sign, order};
+use crate::model::permit::PermitOptions;
+use crate::supervise::order::order;
 use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
 use crate::supervise::{Claim, Progress};
 use already::Already;
+use ready::Awaited;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
@@ -34,7 +35,7 @@ pub(crate) enum StartEvent<'a> {
     /// A rehearsal has a warning.
     Warning(&'a Diagnostic),
     /// The machine is started with these parameters, as it was before.
-    AsBefore(&'a str, &'a [(String, String)]),
+    AsBefore(&'a str, &'a [String]),
     /// A rehearsal that failed has printed this.
     Printed(&'a [String]),
     /// The supervisor of a machine has run these commands.
@@ -59,7 +60,7 @@ pub(crate) enum StartEvent<'a> {
 pub(crate) struct Start {
     name: VmName,
     after: Vec<VmName>,
-    ready: Option<Ready>,
+    ready: Option<Awaited>,
     /// The command line of its supervisor.
     words: Vec<String>,
     log: PathBuf,
@@ -210,21 +211,19 @@ fn patiently<T>(
 /// Returns the recipe of a machine with what was given, and beside that with what the machine was started with before.
 fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_>) -> RecipeRequest {
     let is_given = |name: &String| given.set.iter().any(|(known, _)| known == name);
-    let before: Vec<(String, String)> = wanted
-        .params
-        .iter()
-        .filter(|(name, _)| !is_given(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let before = wanted.params.iter().filter(|(name, _)| !is_given(name));
+    let before: Vec<(String, String)> = before.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let permit = if given.permit == PermitOptions::default() { &wanted.permit } else { &given.permit };
     // Its name says which instance it is.
-    let news: Vec<(String, String)> = before.iter().filter(|(name, _)| name != INSTANCE).cloned().collect();
+    let news = before.iter().filter(|(name, _)| name != INSTANCE).map(|(name, value)| format!("--set={name}={value}"));
+    let news: Vec<String> = news.chain(permit.words().into_iter().filter(|_| *permit != given.permit)).collect();
     if let Some(name) = wanted.name.as_ref().filter(|_| !news.is_empty()) {
         listener(&StartEvent::AsBefore(name, &news));
     }
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
     let request = RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, user_net);
-    RecipeRequest { asks_nothing: given.asks_nothing, asked: given.asked, ..request }
+    RecipeRequest { asks_nothing: given.asks_nothing, permit: permit.clone(), asked: given.asked, ..request }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -247,13 +246,14 @@ fn prepare(
     listener: Listener<'_>,
 ) -> Result<Start, Vec<Diagnostic>> {
     let (host, claim) = rehearsed(request, settings::host(request.user_net)?, listener)?;
-    let name = claim.machine;
-    options.named(request, &name)?;
-    let log = settings::log_file(&name)?;
-    let adopts = recovery::goes_on(&*host, &name).is_some();
+    let name = &claim.machine;
+    options.named(request, name)?;
+    let log = settings::log_file(name)?;
+    let adopts = recovery::goes_on(&*host, name).is_some();
     let request = request.with(&claim.given);
     let words = request.supervisor(options.stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
-    Ok(Start { name, after: claim.service.after, ready: claim.service.ready, words, log, adopts, until: None })
+    let ready = Awaited::of(&claim);
+    Ok(Start { name: claim.machine, after: claim.service.after, ready, words, log, adopts, until: None })
 }
 
 /// Rehearses a recipe on a host that is here, and returns the host with what the recipe is going to take.
@@ -285,7 +285,8 @@ pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> R
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
     }
-    Ok(Start { after: claim.service.after, ready: claim.service.ready, ..as_before(status, false) })
+    let ready = Awaited::of(&claim);
+    Ok(Start { after: claim.service.after, ready, ..as_before(status, false) })
 }
 
 /// Takes over guests that run without a supervisor.
@@ -338,7 +339,7 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
     let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (path, user_net) = (status.recipe.clone(), status.user_net);
-    RecipeRequest { path, init, set, user_net, asks_nothing: false, asked: |_| {} }
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, permit: status.permit.clone(), asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.
@@ -407,15 +408,10 @@ fn runs(name: &VmName) -> bool {
     settings::host(false).is_ok_and(|host| recovery::holder(&host, name).is_some())
 }
 
-/// Where in the log of a machine what its last boot says begins.
-fn boot_log(name: &VmName) -> u64 {
-    let status = settings::host(false).ok().and_then(|host| MachineStatus::of(&host, name));
-    status.map_or(0, |status| status.log_from)
-}
-
 /// Starts one machine, and waits until it runs and is ready.
 fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
     let name = &start.name;
+    let from = start.ready.as_ref().map_or(0, Awaited::now);
     let mut supervisor = match Supervisor::start(&start.words, &start.log) {
         Ok(supervisor) => supervisor,
         Err(fault) => return StartOutcome::Refused(fault),
@@ -444,16 +440,10 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         SupervisorOutcome::Runs if start.adopts => listener(&StartEvent::TakenOver(name)),
         SupervisorOutcome::Runs => listener(&StartEvent::Runs(name)),
     }
-    let Some(Ready { sign, within }) = &start.ready else { return StartOutcome::Runs };
-    let is_ready = match sign {
-        Sign::Tcp(address) => supervisor.answers(*address, *within),
-        Sign::Ssh => supervisor.until(*within, || address::greets(name)),
-        Sign::Agent => supervisor.until(*within, || exec::has_agent(name)),
-        Sign::Serial(text) => supervisor.says(text, || boot_log(name), *within),
-    };
-    match is_ready {
+    let Some(awaited) = &start.ready else { return StartOutcome::Runs };
+    match awaited.comes(&supervisor, name, from) {
         None => StartOutcome::Interrupted,
-        Some(false) => StartOutcome::NotReady(*within),
+        Some(false) => StartOutcome::NotReady(awaited.within()),
         Some(true) => {
             listener(&StartEvent::Ready(name));
             let diary = Diary::open(&events::beside(&start.log), name);

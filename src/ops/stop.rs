@@ -353,6 +353,7 @@ mod tests {
             instance: None,
             elsewhere: None,
             address: None,
+            permit: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

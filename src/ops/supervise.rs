@@ -149,6 +149,7 @@ impl Supervision {
             init: self.recipe.init,
             params: self.recipe.inputs().params,
             user_net: self.recipe.user_net,
+            permit: self.recipe.permit.clone(),
             stop_within: self.stop_within,
             after: service.after.clone(),
             log: self.log.display().to_string(),

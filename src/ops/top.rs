@@ -286,6 +286,7 @@ fn plan(recipe: &str, status: Option<&MachineStatus>) -> Vec<String> {
     let mut words = vec!["plan".to_string(), recipe.into()];
     if let Some(status) = status {
         words.extend(status.user_net.then(|| "--user-net".into()));
+        words.extend(status.permit.words());
         words.extend(status.params.iter().map(|(name, value)| format!("--set={name}={value}")));
     }
     words

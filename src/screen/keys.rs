@@ -153,7 +153,7 @@ fn key(name: &str) -> Result<u32, Fault> {
         let told = NAMES.chunk_by(|one, other| one.1 == other.1).filter_map(|names| Some(names.first()?.0));
         let fault = Fault::usage(format!("there is no key `{name}`"));
         let fault = fault.hint(format!("keys: {}; \\< types a `<`", suggest::list(told)));
-        fault.maybe_hint(suggest::did_you_mean(name, NAMES.iter().map(|(name, _)| *name)))
+        fault.did_you_mean(name, NAMES.iter().map(|(name, _)| *name))
     })
 }
 

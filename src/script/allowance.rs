@@ -145,6 +145,8 @@ impl Call<'_> {
             // else is asked for.
             Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::MakeCgroup(_)
+            | Effect::RemoveCgroup(_)
             | Effect::StartHelper(_)
             | Effect::EndHelper(_)
             | Effect::Lend { .. }

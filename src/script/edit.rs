@@ -57,7 +57,7 @@ pub(crate) fn sizes(text: &str) -> Vec<SizeLiteral> {
             }
             TokenKind::Number => bytes(written, token.span.clone()),
             TokenKind::Text => in_quotes(written, token),
-            TokenKind::Word | TokenKind::Doc | TokenKind::Mark => None,
+            TokenKind::Word | TokenKind::Doc | TokenKind::Comment | TokenKind::Mark => None,
         });
     }
     found

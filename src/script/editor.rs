@@ -4,14 +4,22 @@
 //! character, or behind the text, is the boundary before it.
 
 mod cursor;
+mod fixes;
+mod folds;
+mod key_docs;
 mod names;
+mod semantics;
 
 use super::lexer;
 use super::modules::STDLIB;
 use super::words::{self, Row, WordKind};
 use crate::script::handle::{EXITS, Handle, PARTS};
 use cursor::{Around, Of, Within, cursor};
+pub(crate) use fixes::edit;
+pub(crate) use folds::{Fold, FoldKind, folds};
+use key_docs::key_docs;
 pub(crate) use names::{Declaration, Names, Sort, is_free, names};
+pub(crate) use semantics::{Meaning, SemanticToken, semantics};
 use std::ops::Range;
 
 /// Who knows the texts of modules.
@@ -182,7 +190,14 @@ impl Document<'_> {
         let item = |label: String, docs: String| Item { label, sense: Sense::Key, detail: String::new(), docs };
         if let Some(alias) = &call.of {
             let Some((_, text)) = self.module(own, alias, at) else { return Vec::new() };
-            return asked_keys(&text).into_iter().map(|key| item(key, String::new())).collect();
+            let [own, shared] = [names_of(&text, &call.name).map(|of| of.docs).unwrap_or_default(), heading(&text)];
+            let [mut own, mut shared] = [key_docs(&own), key_docs(&shared)];
+            let mut help = |key: &str| own.remove(key).or_else(|| shared.remove(key)).unwrap_or_default();
+            return asked_keys(&text)
+                .into_iter()
+                .map(|key| (help(&key), key))
+                .map(|(help, key)| item(key, help))
+                .collect();
         }
         if !keys.is_empty() {
             return Vec::new();
@@ -233,9 +248,7 @@ impl Document<'_> {
         if declared.sort != Sort::Module {
             return declared.docs.clone();
         }
-        let text = self.modules.module(self.name, &declared.detail).map(|(_, text)| text).unwrap_or_default();
-        let lines = text[lexer::interpreter(&text)..].trim_start().lines().map_while(|line| line.strip_prefix("//!"));
-        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        self.modules.module(self.name, &declared.detail).map(|(_, text)| heading(&text)).unwrap_or_default()
     }
 
     /// Returns how the call that a byte is in is written.
@@ -280,6 +293,26 @@ impl Document<'_> {
         Some(names.places(names.at(at)?))
     }
 
+    /// Returns every place that means the same as the name at a byte, and that where it is declared if wanted; nothing for a name that
+    /// is not the text's own.
+    pub(crate) fn references(&self, at: usize, with_declaration: bool) -> Option<Vec<Range<usize>>> {
+        let names = names(self.text);
+        let number = names.at(at)?;
+        let declared = &names.declarations[number].span;
+        let is_wanted = |span: &Range<usize>| with_declaration || span != declared;
+        Some(names.places(number).into_iter().filter(is_wanted).collect())
+    }
+
+    /// Returns what its tokens mean, first to last.
+    pub(crate) fn semantics(&self) -> Vec<SemanticToken> {
+        semantics(self.text)
+    }
+
+    /// Returns what of it can be folded away.
+    pub(crate) fn folds(&self) -> Vec<Fold> {
+        folds(self.text)
+    }
+
     /// Returns the declarations of the text.
     pub(crate) fn declarations(&self) -> Vec<Declaration> {
         names(self.text).declarations
@@ -296,6 +329,12 @@ impl Document<'_> {
         let name = &self.text[start..end];
         (!name.is_empty() && cursor(self.text, start).around != Around::Comment).then_some((start..end, name))
     }
+}
+
+/// What the comments at the head of a text say of it.
+fn heading(text: &str) -> String {
+    let lines = text[lexer::interpreter(text)..].trim_start().lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// How a declaration is written.

@@ -10,6 +10,7 @@ use super::words::hooks::{Due, Hook};
 use super::{REHEARSAL, cycles, handle, idle};
 use crate::diag::{Diagnostic, Fault, Place};
 use crate::host::Effect;
+use crate::model::permit::Permit;
 use crate::model::{Ended, InterfaceName, Machine, VmName};
 use crate::netboot::NetbootOptions;
 use crate::supervise::Run;
@@ -33,6 +34,8 @@ pub struct Inputs {
     pub owner: Option<String>,
     /// Whether a plan runs no command of the recipe that only asks.
     pub asks_nothing: bool,
+    /// What the command line says that the machine needs to run.
+    pub permit: Option<Permit>,
 }
 
 /// What the words of one evaluation share.
@@ -184,6 +187,7 @@ impl EvaluationContext {
 
     pub(super) fn begin(&mut self, mut run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
         run.helpers.declared.clear();
+        run.permit.wanted.clone_from(&inputs.permit);
         self.run = Some(run);
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;

@@ -3,7 +3,7 @@
 use super::raise::Site;
 use super::source::Sources;
 use super::{Recipe, report};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, Fix};
 use rhai::{AST, ASTNode, Expr, Stmt};
 use std::rc::Rc;
 
@@ -42,7 +42,8 @@ pub(super) fn warnings(recipe: &Recipe, machines: &Machines, sources: &Rc<Source
     let main = sources.main();
     let warning = |(site, name): &(Site, Option<String>)| {
         let what = name.as_ref().map_or("the machine".into(), |name| format!("the machine `{name}`"));
-        let warning = Diagnostic::warning(Fault::new(format!("{what} is described and never run")).hint("add .run()"));
+        let fault = Fault::new(format!("{what} is described and never run")).hint("add .run()").fix(Fix::Run);
+        let warning = Diagnostic::warning(fault);
         match report::place(site, sources).filter(|_| site.source.as_deref() == Some(&main)) {
             Some(place) => warning.at(place),
             None => warning,

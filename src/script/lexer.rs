@@ -15,6 +15,8 @@ pub(crate) enum TokenKind {
     Text,
     /// A comment that documents what follows.
     Doc,
+    /// Any other comment.
+    Comment,
     /// Anything else: brackets, operators.
     Mark,
 }
@@ -41,6 +43,11 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     lex(text).collect()
 }
 
+/// Returns the tokens of a text with all of its comments.
+pub(crate) fn with_comments(text: &str) -> Vec<Token> {
+    Lexer { keeps_comments: true, ..lex(text) }.collect()
+}
+
 /// Returns how many bytes the first line takes by which a kernel knows what runs a file that is executable, without the end of the
 /// line: `#!/usr/bin/env vmrun` is a comment. It counts only at the very beginning, as it does for a kernel.
 pub(crate) fn interpreter(text: &str) -> usize {
@@ -49,7 +56,7 @@ pub(crate) fn interpreter(text: &str) -> usize {
 
 /// Reads the tokens of a text one after the other.
 fn lex(text: &str) -> Lexer<'_> {
-    Lexer { text, at: 0, tokens: VecDeque::new(), open: Vec::new() }
+    Lexer { text, at: 0, tokens: VecDeque::new(), open: Vec::new(), keeps_comments: false }
 }
 
 struct Lexer<'a> {
@@ -59,6 +66,8 @@ struct Lexer<'a> {
     tokens: VecDeque<Token>,
     /// For each text in which something is put in, how many braces are open there.
     open: Vec<usize>,
+    /// Whether comments that document nothing are tokens too.
+    keeps_comments: bool,
 }
 
 impl Iterator for Lexer<'_> {
@@ -159,6 +168,8 @@ impl Lexer<'_> {
         let is_open = !text.starts_with("//") && !text.ends_with("*/") || self.at + length == self.text.len();
         if is_doc {
             self.push(TokenKind::Doc, length, is_open);
+        } else if self.keeps_comments {
+            self.push(TokenKind::Comment, length, is_open);
         } else {
             self.at += length;
         }

@@ -99,7 +99,7 @@ impl LibraryStore {
         let listed = if listed.is_empty() { "none".into() } else { listed };
         fault
             .hint(format!("{} names {listed}; `./{name}` is a file beside", self.folder.join(MANIFEST).display()))
-            .maybe_hint(suggest::did_you_mean(name, names()))
+            .did_you_mean(name, names())
     }
 
     fn read(&self, library: &Named, module: &str) -> Result<LibraryModule, Fault> {
@@ -155,7 +155,7 @@ impl LibraryStore {
         let wanted = format!("{}/{}", library.name, module.trim_end_matches(".rhai"));
         let fault = Fault::new(format!("the library `{}` has no file {module}", library.name));
         let fault = fault.hint(format!("it has {}", suggest::list(names())));
-        fault.maybe_hint(suggest::did_you_mean(&wanted, names()))
+        fault.did_you_mean(&wanted, names())
     }
 
     fn sync(&self) -> String {

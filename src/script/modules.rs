@@ -169,7 +169,7 @@ fn standard(path: &str) -> Result<(String, String), Fault> {
         let fault = Fault::new(format!("there is no module `{path}`"));
         fault.hint(format!("the standard library has {}", suggest::list(names())))
     };
-    let none = || none().maybe_hint(suggest::did_you_mean(path, names()));
+    let none = || none().did_you_mean(path, names());
     found.map(|(name, text)| ((*name).to_string(), (*text).to_string())).ok_or_else(none)
 }
 

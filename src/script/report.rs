@@ -222,7 +222,7 @@ fn not_found(signature: &str) -> Fault {
     let usages = words::usages(name);
     if usages.is_empty() {
         let fault = Fault::new(format!("there is no function `{name}` for ({args})"));
-        return fault.maybe_hint(suggest::did_you_mean(name, words::names()));
+        return fault.did_you_mean(name, words::names());
     }
     Fault::new(format!("`{name}` does not take ({args})")).hint(format!("write {}", usages.join(" or ")))
 }
@@ -243,7 +243,7 @@ fn property(text: &str, source: &Source, span: &Range<usize>) -> Fault {
         return fault.hint(in_whole_numbers(before, *shift));
     }
     let list = (!known.is_empty()).then(|| format!("it has {}", suggest::list(known.iter().copied())));
-    fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known.iter().copied()))
+    fault.maybe_hint(list).did_you_mean(name, known.iter().copied())
 }
 
 /// Says how a number with a point, which stands before the dot of its unit, is written as a size.

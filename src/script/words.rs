@@ -16,6 +16,7 @@ mod loader;
 pub(crate) mod machine;
 mod netboot;
 mod network;
+mod permit;
 mod process;
 mod service;
 mod ssh;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         hooks::WORDS,
         service::WORDS,
         helper::WORDS,
+        permit::WORDS,
         before_init::WORDS,
         facts::WORDS,
         library::WORDS,

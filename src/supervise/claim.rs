@@ -32,6 +32,8 @@ pub(crate) struct Claim {
     pub vcpus: BTreeMap<VmName, u64>,
     /// When it is started again, what it starts after, and when it is ready.
     pub service: ServiceOptions,
+    /// The file in which is kept what its machine says on its serial port, if it is kept.
+    pub serial_log: Option<PathBuf>,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
 }
@@ -42,10 +44,11 @@ impl Run {
         let (mut images, mut holds): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.holds.clone());
         // A disk is announced when it is made: until then one may come there that is somebody else's.
         holds.retain(|hold| !matches!(hold, Hold::Effect(Effect::Disk(_))));
-        let (mut vcpus, mut alone) = (BTreeMap::new(), Vec::new());
+        let (mut vcpus, mut alone, mut serial_log) = (BTreeMap::new(), Vec::new(), None);
         for done in self.rehearsed() {
             match done {
                 Rehearsed::Boot(machine) => {
+                    serial_log = serial_log.or_else(|| machine.serial_log().map(|path| path.as_path().into()));
                     images.extend(images_of(machine));
                     alone.extend(alone_of(machine).map(|(own, _)| own));
                     vcpus.entry(machine.name().clone()).or_insert_with(|| u64::from(machine.cpus()));
@@ -63,7 +66,7 @@ impl Run {
         holds.extend(images.iter().map(|(path, access)| Hold::Image(path.clone(), *access)));
         let (machine, service) = (self.machine_of(recipe), self.service.clone());
         let given = self.given.clone();
-        Claim { machine, recipe: recipe.into(), holds, images, alone, vcpus, service, given }
+        Claim { machine, recipe: recipe.into(), holds, images, alone, vcpus, service, serial_log, given }
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.

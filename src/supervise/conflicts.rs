@@ -4,6 +4,7 @@ mod alone;
 mod content;
 mod jail;
 pub(crate) mod lengths;
+mod limits;
 mod loader;
 mod open;
 pub(crate) mod paths;
@@ -15,7 +16,7 @@ use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform, packages};
 use crate::model::argv::quote;
 use crate::model::device::{Access, Counterpart};
-use crate::model::{Argv, Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
+use crate::model::{Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
 use crate::supervise::node;
@@ -88,7 +89,7 @@ pub(crate) fn conflicts(
         found.extend(jail::unusable(host, machine, purpose.severity()));
     }
     found.extend(tpm(host, machine).map(|fault| (Part::Key("tpm"), fault, purpose.severity())));
-    found.extend(limits(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
+    found.extend(limits::unkept(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
         found.push((
             Part::Key("name"),
@@ -322,27 +323,6 @@ fn tpm(host: &dyn Host, machine: &Machine) -> Option<Fault> {
     machine.tpm_state().filter(|_| !host.is_assumed() && !host.has_program(swtpm::PROGRAM))?;
     let hint = packages::way_out(host.settings().platform, swtpm::PROGRAM);
     Some(Fault::host(format!("the machine has a TPM, and `{}` is not installed", swtpm::PROGRAM)).hint(hint))
-}
-
-/// Returns why the host cannot keep the machine within its limits. FreeBSD counts what processes take only where it was told so
-/// when it was started (rctl(8)).
-fn limits(host: &dyn Host, machine: &Machine) -> Option<Fault> {
-    if machine.limits().is_empty() || host.is_assumed() {
-        return None;
-    }
-    let program = match host.settings().platform {
-        Platform::FreeBsd => "rctl",
-        Platform::Linux => "prlimit",
-    };
-    if let Some(fault) = without(host, program) {
-        return Some(Fault { message: format!("the machine has limits, and {}", fault.message), ..fault });
-    }
-    let counts = || host.query(&Argv::new("sysctl").args(["-n", "kern.racct.enable"]));
-    if host.settings().platform == Platform::FreeBsd && counts().map_or(true, |text| text.trim() != "1") {
-        let fault = Fault::host("the machine has limits, and this host does not count what processes take");
-        return Some(fault.hint("kern.racct.enable=1 in /boot/loader.conf, and start the host anew"));
-    }
-    None
 }
 
 /// Returns what speaks against the name of an interface that is made, whatever is there.

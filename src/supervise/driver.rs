@@ -167,6 +167,7 @@ impl Run {
             self.write_down(&Hold::Image(path, access))?;
         }
         let plan = self.host.boot_plan(machine)?;
+        self.make_cgroup(&plan)?;
         self.host.prepare(&plan)?;
         self.make_jail(machine)?;
         self.lend_taps(machine)?;
@@ -273,11 +274,13 @@ impl Run {
             self.host.store_mut().clear(name).may_fail("the fault that matters is the first one");
         })?;
         let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
+        self.adopt_permit(name);
         self.adopt_helpers();
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
         self.look_at_node(name, &ended, false);
-        Ok(ended)
+        // What a fault of the recipe is where the boot is its own.
+        self.wrong.take().map_or(Ok(ended), Err)
     }
 
     /// Waits until a boot ended, and does what has to be done meanwhile.
@@ -295,6 +298,7 @@ impl Run {
                     self.hear_how_long();
                     Event::StopAsked
                 }
+                Woken::TimeOver if self.permit_fails() => Event::PermitLost,
                 Woken::TimeOver if self.dialog_fails() || self.helper_fails() => Event::DialogFailed,
                 Woken::TimeOver if deadline.is_none_or(|deadline| Instant::now() < deadline) => continue,
                 Woken::TimeOver => Event::Deadline,
@@ -306,6 +310,7 @@ impl Run {
         if let Some(hold) = process {
             self.strike(hold);
         }
+        self.permit_is_over();
         self.last_words = guest.last_words();
         self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));
@@ -455,6 +460,7 @@ impl Run {
         let is_background = self.status.is_some();
         let rules = Rules {
             stop_within: self.stop_within,
+            force_within: self.forced_within(),
             has_agent: self.agent().is_some(),
             is_background,
             is_imagined: self.program == Working::Imagined,

@@ -62,6 +62,9 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
             let fault = host.query(&bhyve::look_at_jail(jail)).err()?;
             bhyve::is_no_jail(&fault.message).then(|| format!("the jail {jail} is gone already"))
         }
+        Effect::RemoveCgroup(folder) => {
+            host.file(folder).is_none().then(|| format!("the control group {} is gone already", folder.display()))
+        }
         Effect::Disk(change) => made::gone(host, change),
         // Of the others it cannot be told.
         _ => None,

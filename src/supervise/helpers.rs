@@ -9,6 +9,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::Platform;
 use crate::host::boot_plan::BootPlan;
 use crate::host::helper::{HelperId, HelperStart};
+use crate::host::permit;
 use crate::model::{Helper, Machine};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,11 @@ struct Cared {
 }
 
 impl Cared {
+    fn of(start: HelperStart) -> Self {
+        let (name, is_fatal) = (start.helper.name.clone(), start.helper.is_fatal);
+        Self::new(&name, is_fatal, Some(start))
+    }
+
     fn new(name: &str, is_fatal: bool, start: Option<HelperStart>) -> Self {
         Self {
             name: name.into(),
@@ -67,12 +73,9 @@ impl Run {
     /// Starts the helpers of a machine that do not run yet.
     pub(super) fn start_helpers(&mut self, machine: &Machine, plan: &BootPlan) -> Result<(), Fault> {
         self.helpers.cared.clear();
-        let all: Vec<Helper> = plan.helpers.iter().chain(&self.helpers.declared).cloned().collect();
-        let is_own = |one: &&Helper| plan.helpers.iter().any(|own| own.name == one.name);
-        if let Some(twice) = self.helpers.declared.iter().find(is_own) {
-            let fault = Fault::new(format!("{} has a helper of its own that is called {}", machine.name(), twice.name));
-            return Err(fault.hint("give the helper of the recipe another `name`"));
-        }
+        let guard = self.permit_guard(machine)?;
+        let all: Vec<Helper> = guard.iter().chain(&plan.helpers).chain(&self.helpers.declared).cloned().collect();
+        self.against_two(machine, plan)?;
         self.end_others(&all)?;
         for helper in all {
             let is_freebsd = self.host.settings().platform == Platform::FreeBsd;
@@ -80,15 +83,28 @@ impl Run {
                 Some(jail) => bhyve::within(&jail.name, &helper.argv),
                 None => helper.argv.clone(),
             };
+            // What is vmrun's own runs where this one does.
+            let argv = if helper.is_ours { argv } else { plan.helped(self.host.settings().platform, machine, argv) };
             let folder = self.host.settings().machine_folder(machine.name());
             let start = HelperStart { helper, argv, folder };
-            if !self.keeps_helper(&start)? {
+            let is_kept = self.keeps_helper(&start)?;
+            if !is_kept {
                 self.start_helper(&start, true)?;
             }
-            let Helper { name, is_fatal, .. } = &start.helper;
-            self.helpers.cared.push(Cared::new(name, *is_fatal, Some(start.clone())));
+            match start.helper.socket.clone().filter(|_| start.helper.is_permit) {
+                Some(socket) => self.watch_permit(socket, !is_kept),
+                None => self.helpers.cared.push(Cared::of(start)),
+            }
         }
         Ok(())
+    }
+
+    /// Refuses a helper of the recipe that is called as one of the machine's own is.
+    fn against_two(&self, machine: &Machine, plan: &BootPlan) -> Result<(), Fault> {
+        let is_own = |one: &&Helper| plan.helpers.iter().any(|own| own.name == one.name);
+        let Some(twice) = self.helpers.declared.iter().find(is_own) else { return Ok(()) };
+        let fault = Fault::new(format!("{} has a helper of its own that is called {}", machine.name(), twice.name));
+        Err(fault.hint("give the helper of the recipe another `name`"))
     }
 
     /// Ends the helpers that served boots before, and are named no more.
@@ -103,6 +119,7 @@ impl Run {
     fn keeps_helper(&mut self, start: &HelperStart) -> Result<bool, Fault> {
         let Some(hold) = self.helper_hold(&start.helper.name) else { return Ok(false) };
         let is_kept = !start.helper.each_boot && self.host.helper_ended(&start.helper.name).is_none();
+        let is_kept = is_kept && self.is_permit_held(&start.helper);
         if !is_kept {
             self.end_helper(&hold)?;
         }
@@ -113,7 +130,8 @@ impl Run {
     fn start_helper(&mut self, start: &HelperStart, is_waited: bool) -> Result<(), Fault> {
         let process = self.host.start_helper(start)?;
         let id = process.map_or_else(|| HelperId::PidFile(start.pid_file()), HelperId::Process);
-        let hold = Hold::Helper { name: start.helper.name.clone(), is_fatal: start.helper.is_fatal, id };
+        let (name, is_fatal, socket) = (start.helper.name.clone(), start.helper.is_fatal, start.own_socket());
+        let hold = Hold::Helper { name, is_fatal, id, socket };
         let done = self.take(&hold).and_then(|()| self.host.release_helper(&start.helper, is_waited));
         done.map_err(|fault| {
             if fault.blame == Blame::Interrupted {
@@ -152,19 +170,24 @@ impl Run {
     /// Takes over the helpers of a guest that was adopted; those that are gone are no hold any more.
     pub(super) fn adopt_helpers(&mut self) {
         for hold in self.holds.clone() {
-            let Hold::Helper { name, is_fatal, id: HelperId::Process(process) } = &hold else { continue };
+            let Hold::Helper { name, is_fatal, id: HelperId::Process(process), .. } = &hold else { continue };
             if self.host.adopt_helper(name, process) {
+                if name == permit::NAME {
+                    continue;
+                }
                 self.helpers.cared.push(Cared::new(name, *is_fatal, None));
             } else {
-                self.tell(Progress::Helper(&format!("the helper {name} is gone")));
-                self.strike(&hold);
+                self.tell(Progress::Helper(&format!("the helper {name} is gone; the next boot has it again")));
+                if let Err(fault) = self.end_helper(&hold) {
+                    self.tell(Progress::Helper(&fault.message));
+                }
             }
         }
     }
 
     /// Returns when it is looked at the helpers next, if there are any.
     pub(super) fn helpers_checked(&self) -> Option<Instant> {
-        (!self.helpers.cared.is_empty()).then(|| Instant::now() + HELPERS_CHECKED)
+        (!self.helpers.cared.is_empty() || self.has_permit()).then(|| Instant::now() + HELPERS_CHECKED)
     }
 
     /// Looks after the helpers of a guest that runs, and returns whether one has ended without which it is not to go on.
@@ -215,7 +238,12 @@ impl Run {
         }
         if cared.start.is_none() || cared.restarts >= RESTARTS {
             cared.is_given_up = true;
-            let why = if cared.start.is_none() { "the next boot has it again" } else { "it is not started again" };
+            let is_adopted = cared.start.is_none();
+            let why = if is_adopted {
+                "who adopted it cannot start it: the next boot does"
+            } else {
+                "it is not started again"
+            };
             return self.tell(Progress::Helper(&format!("{what}; {why}")));
         }
         let wait = PAUSE * 2_u32.saturating_pow(cared.restarts);

@@ -13,7 +13,7 @@ use crate::host::helper::{HelperEnd, HelperId, HelperProcess};
 use crate::host::spawn::left_to_gc;
 use crate::host::{Effect, FetchProgress, Host, Inner, Interface, Platform};
 use crate::model::device::Access;
-use crate::model::{InterfaceName, Jail, JailName, LinkKind, Membership, VmName};
+use crate::model::{InterfaceName, JailName, LinkKind, Membership, VmName};
 use std::path::{Path, PathBuf};
 
 /// A hold: something that was taken and has to be given back. ("Lease" is the word of DHCP.)
@@ -41,6 +41,8 @@ pub(crate) enum Hold {
         is_fatal: bool,
         /// Its process.
         id: HelperId,
+        /// The socket that it makes outside of the machine's folder.
+        socket: Option<PathBuf>,
     },
     /// A hypervisor: its process, and when that was started, as the system tells it.
     Guest {
@@ -59,8 +61,9 @@ impl Hold {
             Self::Node(name) => (platform == Platform::FreeBsd).then(|| Effect::DestroyNode(name.clone())),
             Self::Link(name) => Some(Effect::DestroyLink(name.clone())),
             Self::Jail(jail) => Some(Effect::RemoveJail(jail.clone())),
-            Self::Helper { name, id, .. } => {
-                Some(Effect::EndHelper(Box::new(HelperEnd { name: name.clone(), id: id.clone() })))
+            Self::Helper { name, id, socket, .. } => {
+                let (name, id, socket) = (name.clone(), id.clone(), socket.clone());
+                Some(Effect::EndHelper(Box::new(HelperEnd { name, id, socket })))
             }
             Self::Lock(_) | Self::Image(..) | Self::Temporary(_) | Self::Guest { .. } => None,
         }
@@ -90,53 +93,21 @@ impl Hold {
 
     /// Returns the words of a journal for it; nothing for an effect that takes nothing.
     pub(crate) fn words(&self) -> Option<Vec<String>> {
-        let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
         match self {
-            Self::Effect(Effect::CreateLink(link)) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
-            Self::Effect(Effect::Join { bridge, member, how }) => {
-                words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
-            }
-            Self::Effect(Effect::CreateLink(link)) => words(&["link", link.name.as_str()]),
+            Self::Effect(effect) => words_of(effect),
             Self::Link(name) => words(&["link", name.as_str()]),
-            Self::Jail(jail) | Self::Effect(Effect::CreateJail { jail: Jail { name: jail, .. }, .. }) => {
-                words(&["jail", jail.as_str()])
-            }
-            Self::Effect(Effect::Lend { jail, tap }) => words(&["lent", jail.as_str(), tap.as_str()]),
-            Self::Effect(Effect::CreateInner(inner)) => {
-                words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
-            }
-            Self::Effect(Effect::AddRoute(router)) => words(&["route", &router.to_string()]),
-            Self::Effect(Effect::Disk(change)) => made::words(change),
-            Self::Effect(
-                Effect::Umask(_)
-                | Effect::Truncate { .. }
-                | Effect::DestroyNode(_)
-                | Effect::DestroyTap(_)
-                | Effect::Leave { .. }
-                | Effect::DestroyLink(_)
-                | Effect::DeleteRoute(_)
-                | Effect::RemoveJail(_)
-                | Effect::Reclaim { .. }
-                | Effect::DestroyInner(_)
-                | Effect::WriteFile { .. }
-                | Effect::WriteImage { .. }
-                | Effect::MakeHostKey(_)
-                | Effect::CopyVars { .. }
-                | Effect::Fetch(_)
-                | Effect::StartHelper(_)
-                | Effect::EndHelper(_)
-                | Effect::Run(_)
-                | Effect::Make { .. },
-            ) => None,
+            Self::Jail(jail) => words(&["jail", jail.as_str()]),
             Self::Lock(name) => words(&["lock", name.as_str()]),
             Self::Node(name) => words(&["node", name.as_str()]),
             Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
             Self::Image(path, Access::ReadWrite) => words(&["writes", &path.to_string_lossy()]),
             Self::Temporary(path) => words(&["file", &path.to_string_lossy()]),
-            Self::Helper { id: HelperId::PidFile(_), .. } => None,
-            Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }) } => {
-                let fatal = if *is_fatal { "fatal" } else { "" };
-                words(&["helper", name, &pid.to_string(), started, fatal, command])
+            Self::Helper { id: HelperId::PidFile(_) | HelperId::Gone, .. } => None,
+            Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }), socket } => {
+                let (pid, fatal) = (pid.to_string(), if *is_fatal { "fatal" } else { "" });
+                let socket = socket.as_ref().map(|socket| socket.to_string_lossy().into_owned());
+                let all = ["helper", name, &pid, started, fatal, command].into_iter().chain(socket.as_deref());
+                words(&all.collect::<Vec<_>>())
             }
             Self::Guest { pid, started } => words(&["guest", &pid.to_string(), started]),
         }
@@ -154,6 +125,7 @@ impl Hold {
                 how: Membership { is_span: true, ..Membership::default() },
             }),
             ["link", name] => Self::Link(name.parse().ok()?),
+            ["cgroup", folder] => Self::Effect(Effect::MakeCgroup(folder.into())),
             ["jail", jail] => Self::Jail(jail.parse().ok()?),
             ["lent", jail, tap] => Self::Effect(Effect::Lend { jail: jail.parse().ok()?, tap: tap.parse().ok()? }),
             ["inner", jail, bridge, half, tap] => Self::Effect(Effect::CreateInner(Box::new(Inner {
@@ -168,15 +140,59 @@ impl Hold {
             ["reads", path] => Self::Image(path.into(), Access::ReadOnly),
             ["writes", path] => Self::Image(path.into(), Access::ReadWrite),
             ["file", path] => Self::Temporary(path.into()),
-            ["helper", name, pid, started, fatal, command] => {
+            ["helper", name, pid, started, fatal, command, socket @ ..] => {
                 let (started, command) = ((*started).into(), (*command).into());
                 let id = HelperId::Process(HelperProcess { pid: pid.parse().ok()?, started, command });
-                Self::Helper { name: (*name).into(), is_fatal: *fatal == "fatal", id }
+                let socket = socket.first().map(PathBuf::from);
+                Self::Helper { name: (*name).into(), is_fatal: *fatal == "fatal", id, socket }
             }
             ["guest", pid, started] => Self::Guest { pid: pid.parse().ok()?, started: (*started).into() },
             _ => Self::Effect(Effect::Disk(Box::new(made::read(&words)?))),
         })
     }
+}
+
+/// Returns the words of a journal for what an effect takes; nothing where it takes nothing.
+fn words_of(effect: &Effect) -> Option<Vec<String>> {
+    match effect {
+        Effect::CreateLink(link) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
+        Effect::Join { bridge, member, how } => {
+            words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
+        }
+        Effect::CreateLink(link) => words(&["link", link.name.as_str()]),
+        Effect::CreateJail { jail, .. } => words(&["jail", jail.name.as_str()]),
+        Effect::Lend { jail, tap } => words(&["lent", jail.as_str(), tap.as_str()]),
+        Effect::CreateInner(inner) => {
+            words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
+        }
+        Effect::AddRoute(router) => words(&["route", &router.to_string()]),
+        Effect::Disk(change) => made::words(change),
+        Effect::MakeCgroup(folder) => words(&["cgroup", &folder.to_string_lossy()]),
+        Effect::Umask(_)
+        | Effect::Truncate { .. }
+        | Effect::DestroyNode(_)
+        | Effect::DestroyTap(_)
+        | Effect::Leave { .. }
+        | Effect::DestroyLink(_)
+        | Effect::DeleteRoute(_)
+        | Effect::RemoveJail(_)
+        | Effect::RemoveCgroup(_)
+        | Effect::Reclaim { .. }
+        | Effect::DestroyInner(_)
+        | Effect::WriteFile { .. }
+        | Effect::WriteImage { .. }
+        | Effect::MakeHostKey(_)
+        | Effect::CopyVars { .. }
+        | Effect::Fetch(_)
+        | Effect::StartHelper(_)
+        | Effect::EndHelper(_)
+        | Effect::Run(_)
+        | Effect::Make { .. } => None,
+    }
+}
+
+fn words(words: &[&str]) -> Option<Vec<String>> {
+    Some(words.iter().map(ToString::to_string).collect())
 }
 
 impl Run {

@@ -6,6 +6,7 @@ use super::holds::Hold;
 use super::recovery::{Back, Left};
 use crate::bhyve;
 use crate::diag::Fault;
+use crate::host::boot_plan::BootPlan;
 use crate::host::interfaces::freebsd::parse_interfaces;
 use crate::host::marks;
 use crate::host::{Effect, Host, Inner, Interface, Platform};
@@ -45,6 +46,12 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Makes the control group of a machine, if it has one; once for all boots of a run.
+    pub(super) fn make_cgroup(&mut self, plan: &BootPlan) -> Result<(), Fault> {
+        let Some(group) = &plan.cgroup else { return Ok(()) };
+        self.act(&Effect::MakeCgroup(group.folder.clone())).map(drop)
     }
 
     fn lend(&mut self, jail: &Jail, tap: &InterfaceName) -> Result<(), Fault> {

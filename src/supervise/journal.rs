@@ -318,7 +318,15 @@ mod tests {
                     started: "81214".into(),
                     command: "swtpm socket".into(),
                 }),
+                socket: None,
             },
+            Hold::Helper {
+                name: "fs".into(),
+                is_fatal: false,
+                id: HelperId::Process(HelperProcess { pid: 79, started: String::new(), command: "virtiofsd".into() }),
+                socket: Some("/run/a b.sock".into()),
+            },
+            Hold::Effect(Effect::MakeCgroup("/sys/fs/cgroup/vmrun-web".into())),
             Hold::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
             Hold::Effect(Effect::CreateInner(Box::new(Inner {
                 jail: "web".parse().unwrap(),

@@ -64,6 +64,8 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::DeleteRoute(_)
             | Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::MakeCgroup(_)
+            | Effect::RemoveCgroup(_)
             | Effect::Lend { .. }
             | Effect::Reclaim { .. }
             | Effect::CreateInner(_)

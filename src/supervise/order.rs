@@ -1,7 +1,7 @@
 //! Which machines start after which, and what says that one is ready.
 
 use super::policy::RestartPolicy;
-use crate::diag::{Fault, suggest};
+use crate::diag::Fault;
 use crate::model::VmName;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub(crate) fn each_other(names: &[&str]) -> Fault {
 fn unknown(name: &VmName, other: &VmName, machines: &[(VmName, Vec<VmName>)]) -> Fault {
     let fault = Fault::new(format!("{name} starts after {other}, which does not run and is not among those to start"));
     let known = machines.iter().map(|(known, _)| known).filter(|known| *known != name).map(VmName::as_str);
-    fault.hint(format!("start {other} first, or both at once")).maybe_hint(suggest::did_you_mean(other.as_str(), known))
+    fault.hint(format!("start {other} first, or both at once")).did_you_mean(other.as_str(), known)
 }
 
 /// Returns a cycle of places, each of which comes after the next one; its first place stands once more at the end.

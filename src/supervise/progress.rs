@@ -41,6 +41,10 @@ pub(crate) enum Progress<'a> {
     Gone(&'a str),
     /// A helper has ended, and what follows from that; a sentence.
     Helper(&'a str),
+    /// The permit of the machine is held.
+    PermitHeld,
+    /// It is lost: why, and in what time the guest is down.
+    PermitLost(&'a str, Duration),
     /// All was given back.
     Down,
     /// A command is run though nothing is done yet: who asks for it, and which it is; a sentence.

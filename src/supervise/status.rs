@@ -5,6 +5,7 @@
 //! supervisor has ended.
 
 use crate::host::Host;
+use crate::model::permit::PermitOptions;
 use crate::model::{Shape, Size, SshOptions, VmName};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub struct MachineStatus {
     pub params: BTreeMap<String, String>,
     /// Whether its network is inside its process.
     pub user_net: bool,
+    /// What the machine needs to run, as its command line says.
+    pub permit: PermitOptions,
     /// How long its guest may take to power off.
     pub stop_within: Duration,
     /// The machines that it starts after.
@@ -121,6 +124,7 @@ impl MachineStatus {
             init: is("init"),
             params: map.get("params").and_then(Value::as_object).map(params).unwrap_or_default(),
             user_net: is("user_net"),
+            permit: map.get("permit").map(permit_options).unwrap_or_default(),
             stop_within: number("stop_within_ms").map_or(super::STOP_WITHIN, Duration::from_millis),
             after: after.filter_map(|name| name.as_str()?.parse().ok()).collect(),
             log: word("log").unwrap_or_default().into(),
@@ -145,7 +149,7 @@ impl MachineStatus {
             "cpus": self.shape.cpus, "memory": self.shape.memory.map(Size::get), "vnc": self.shape.vnc.map(|it| it.to_string()),
             "disks": self.shape.disks, "taps": self.shape.taps,
             "macs": texts(&self.shape.macs), "forwards": texts(&self.shape.forwards), "ssh": ssh_value(&self.ssh),
-            "agent": self.shape.agent, "argv": self.argv,
+            "agent": self.shape.agent, "argv": self.argv, "permit": permit_value(&self.permit),
         });
         format!("{value}\n")
     }
@@ -177,6 +181,20 @@ fn parsed<T: FromStr>(map: &Map<String, Value>, key: &str) -> Vec<T> {
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
+}
+
+/// What a machine needs to run, or null if its command line says nothing of it; earlier versions wrote nothing.
+fn permit_value(permit: &PermitOptions) -> Value {
+    let ttl = permit.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+    let is_some = *permit != PermitOptions::default();
+    is_some.then(|| json!({ "acquire": permit.acquire, "keep": permit.keep, "ttl_ms": ttl })).into()
+}
+
+/// Reads what [`permit_value`] wrote.
+fn permit_options(value: &Value) -> PermitOptions {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(Into::into);
+    let ttl = value.get("ttl_ms").and_then(Value::as_u64).map(Duration::from_millis);
+    PermitOptions { acquire: text("acquire"), keep: text("keep"), ttl }
 }
 
 /// What is said of ssh, as other programs read it; earlier versions wrote nothing of it.
@@ -224,6 +242,11 @@ mod tests {
             init: true,
             params: [("disk".to_string(), "/vm/a b.img".to_string())].into(),
             user_net: true,
+            permit: PermitOptions {
+                acquire: Some("etcdctl lock db".into()),
+                keep: None,
+                ttl: Some(Duration::from_secs(15)),
+            },
             stop_within: Duration::from_millis(1500),
             after: vec!["net".parse().unwrap()],
             log: "/var/log/vmrun/db.log".into(),
@@ -257,7 +280,7 @@ mod tests {
             waiting().text(),
             "{\"after\":[\"net\"],\"agent\":\"/run/web.agent\",\"argv\":[\"bhyve\",\"-c\",\"2\",\"db\"],\"boots\":3,\"cpus\":2,\"disks\":[\"/vm/db.img\"],\"error\":\"the guest met a triple fault\",\
              \"forwards\":[\"tcp:127.0.0.1:2222-:22\"],\"guest\":null,\"init\":true,\"log\":\"/var/log/vmrun/db.log\",\"log_from\":1300,\
-             \"macs\":[\"58:9c:fc:00:00:01\"],\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\
+             \"macs\":[\"58:9c:fc:00:00:01\"],\"memory\":536870912,\"name\":\"db\",\"params\":{\"disk\":\"/vm/a b.img\"},\"permit\":{\"acquire\":\"etcdctl lock db\",\"keep\":null,\"ttl_ms\":15000},\
              \"recipe\":\"/vm/my \\\"db\\\".rhai\",\"restarts\":2,\"since\":1764090312,\"ssh\":{\"address\":\"10.0.0.5\",\
              \"host_key\":\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\
              \"identity\":\"/home/ann/.ssh/id\",\"port\":2022,\"user\":\"debian\"},\"state\":\"waiting\",\

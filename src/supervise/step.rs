@@ -50,6 +50,8 @@ const LOG_CHECKED: Duration = Duration::from_secs(1);
 pub(crate) struct Rules {
     /// How long a guest gets to power itself off.
     pub stop_within: Duration,
+    /// How long the hypervisor gets to end after it was told to, before it is killed.
+    pub force_within: Duration,
     /// Whether the guest may have an agent, which is asked first.
     pub has_agent: bool,
     /// Whether it runs in the background: somebody waits to hear that it runs, and its log is looked after.
@@ -133,6 +135,8 @@ pub(crate) enum Event {
     StopAsked,
     /// The guest did not say what it was to say, or could not be talked to.
     DialogFailed,
+    /// The guest may not run any longer than the time that it has to stop.
+    PermitLost,
     /// The time of the state is over.
     Deadline,
     /// The evaluation of the recipe ended, and whether without a fault.
@@ -196,12 +200,7 @@ pub(crate) enum Action {
 /// Returns what follows from an event at a time since the run began, which only grows.
 pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rules) -> (RunState, Vec<Action>) {
     use Phase::{Asking, Down, Evaluating, Forcing, Killing, Over, Resting, Running, Stopped, Stopping};
-    let is_stop = |event: &Event| match event {
-        Event::StopAsked => state.phase != Over,
-        Event::DialogFailed => state.phase == Running,
-        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
-    };
-    state.is_stopped |= is_stop(&event);
+    state.is_stopped |= is_stop(&state.phase, &event);
     let is_reboot = state.last == Some(Ended::Rebooted);
     let actions = match (&state.phase, event) {
         // One evaluation may boot several machines, one after the other: the last one counts.
@@ -215,7 +214,7 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             go(&mut state, Down, None, vec![])
         }
         (Running, Event::Deadline) => running(&mut state, now, rules),
-        (Running, Event::StopAsked | Event::DialogFailed) if rules.has_agent => {
+        (Running, Event::StopAsked | Event::DialogFailed | Event::PermitLost) if rules.has_agent => {
             state.asked = now;
             go(&mut state, Asking, Some(now + rules.stop_within / AGENT_SHARE), vec![Action::Stop(Means::Agent)])
         }
@@ -224,11 +223,12 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             let over = (state.asked + rules.stop_within).max(now);
             go(&mut state, Stopping, Some(over), vec![Action::Stop(Means::PowerButton)])
         }
-        (Running, Event::StopAsked | Event::DialogFailed) => {
+        (Asking | Stopping, Event::PermitLost) => hurry(&mut state, now, rules),
+        (Running, Event::StopAsked | Event::DialogFailed | Event::PermitLost) => {
             go(&mut state, Stopping, Some(now + rules.stop_within), vec![Action::Stop(Means::PowerButton)])
         }
         (Asking, Event::StopAsked) | (Stopping, Event::StopAsked | Event::Deadline) => {
-            go(&mut state, Forcing, Some(now + FORCE_WITHIN), vec![Action::Stop(Means::Force)])
+            go(&mut state, Forcing, Some(now + rules.force_within), vec![Action::Stop(Means::Force)])
         }
         (Forcing, Event::StopAsked | Event::Deadline) => go(&mut state, Killing, None, vec![Action::Stop(Means::Kill)]),
         // A reboot while stopping is a stop.
@@ -242,20 +242,41 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             go(&mut state, Over, None, vec![Action::Finish(None)])
         }
         (Resting, Event::Deadline) => go(&mut state, Evaluating, None, vec![Action::Evaluate { is_reboot }]),
-        (Evaluating | Down | Stopped, Event::Ended(_) | Event::Deadline | Event::DialogFailed)
+        (Evaluating | Down | Stopped, Event::Ended(_) | Event::Deadline | Event::DialogFailed | Event::PermitLost)
         | (Running | Asking | Stopping | Forcing | Killing, Event::Started | Event::Evaluated(_))
         | (Asking | Stopping | Forcing | Killing, Event::DialogFailed)
+        | (Forcing | Killing, Event::PermitLost)
         | (Killing, Event::StopAsked | Event::Deadline)
         | (Stopped, Event::Started | Event::StopAsked)
-        | (Resting, Event::Started | Event::Ended(_) | Event::DialogFailed | Event::Evaluated(_))
+        | (Resting, Event::Started | Event::Ended(_) | Event::DialogFailed | Event::PermitLost | Event::Evaluated(_))
         | (Over, _) => vec![],
     };
     (state, actions)
 }
 
+/// Returns whether an event has a run stop from outside.
+fn is_stop(phase: &Phase, event: &Event) -> bool {
+    match event {
+        Event::StopAsked => *phase != Phase::Over,
+        Event::DialogFailed => *phase == Phase::Running,
+        Event::PermitLost => matches!(phase, Phase::Running | Phase::Asking | Phase::Stopping),
+        Event::Started | Event::Ended(_) | Event::Deadline | Event::Evaluated(_) => false,
+    }
+}
+
 fn go(state: &mut RunState, phase: Phase, deadline: Option<Duration>, actions: Vec<Action>) -> Vec<Action> {
     (state.phase, state.deadline) = (phase, deadline);
     actions
+}
+
+/// A guest that is being stopped already has less time than it was given: its power button is pressed, if it was not.
+fn hurry(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
+    let over = now + rules.stop_within;
+    if state.phase == Phase::Asking {
+        return go(state, Phase::Stopping, Some(over), vec![Action::Stop(Means::PowerButton)]);
+    }
+    let sooner = state.deadline.map_or(over, |deadline| deadline.min(over));
+    go(state, Phase::Stopping, Some(sooner), vec![])
 }
 
 /// The guest has run for a while: first that is said, then the log is looked at from time to time.

@@ -8,7 +8,7 @@ use super::slots::Slots;
 use super::{Note, Place, devices, disks, nics};
 use crate::diag::Fault;
 use crate::diag::suggest::did_you_mean;
-use crate::model::VmName;
+use crate::model::{Limits, Size, Transfers, VmName};
 use std::fmt;
 
 /// What puts the guest's code into memory.
@@ -70,8 +70,8 @@ pub struct Guest {
     pub installer: Installer,
     /// The program that runs before each boot, with its arguments: the guest's name and dataset.
     pub prestart: Option<Vec<String>>,
-    /// The most processor time, in percent of one processor (rctl(8), `pcpu`).
-    pub cpu_limit: Option<u32>,
+    /// What it may take of the host (rctl(8)), and how nice it is.
+    pub limits: Limits,
     /// Everything else, by line.
     pub notes: Vec<Note>,
 }
@@ -88,7 +88,7 @@ impl fmt::Debug for Guest {
             .field("load", &self.load)
             .field("installer", &self.installer)
             .field("prestart", &self.prestart)
-            .field("cpu_limit", &self.cpu_limit)
+            .field("limits", &self.limits)
             .field("notes", &self.notes)
             .finish()
     }
@@ -140,8 +140,8 @@ pub fn read(text: &str, name: &str, place: &Place) -> Result<Guest, Vec<(usize, 
     }
     argv.push(name.into());
     let installer = Installer { slot: format!("{install}:0"), wait };
-    let (prestart, cpu_limit) = (prestart(&mut reading), cpu_limit(&mut reading));
-    Ok(Guest { argv, nics, disks, loader, load, installer, prestart, cpu_limit, notes: reading.finish()? })
+    let (prestart, limits) = (prestart(&mut reading), limits(&mut reading));
+    Ok(Guest { argv, nics, disks, loader, load, installer, prestart, limits, notes: reading.finish()? })
 }
 
 /// Returns the program that runs before each boot: vm-bhyve looks for it in the guest's folder.
@@ -152,14 +152,32 @@ fn prestart(reading: &mut Reading) -> Option<Vec<String>> {
     Some(vec![program, reading.name.to_string(), dataset])
 }
 
-/// Returns the limit of processor time, or notes why there is none.
-fn cpu_limit(reading: &mut Reading) -> Option<u32> {
-    let value = reading.word("limit_pcpu")?;
-    let number = value.parse().ok().filter(|percent| *percent > 0);
-    if number.is_none() {
-        reading.note("limit_pcpu", "it is no percentage of one processor, and is left out");
+/// Returns the limits, or notes why there is none.
+fn limits(reading: &mut Reading) -> Limits {
+    let percent = "it is no percentage of one processor, and is left out";
+    let cpu = limit(reading, "limit_pcpu", percent, |text| text.parse().ok().filter(|percent| *percent > 0));
+    let bytes = |text: &str| text.parse::<Size>().ok().filter(|size| size.get() > 0);
+    let count = |text: &str| text.parse::<u64>().ok().filter(|count| *count > 0);
+    let (no_size, no_count) = ("it is no number of bytes, and is left out", "it is no number, and is left out");
+    let transfers = Transfers {
+        readbps: limit(reading, "limit_rbps", no_size, bytes),
+        writebps: limit(reading, "limit_wbps", no_size, bytes),
+        readiops: limit(reading, "limit_riops", no_count, count),
+        writeiops: limit(reading, "limit_wiops", no_count, count),
+    };
+    let how = "vmrun is only told by `nice` how nice it is: start it with idprio(1) or rtprio(1)";
+    let nice = limit(reading, "priority", how, |text| text.parse().ok().filter(|nice| (-20..=19).contains(nice)));
+    Limits { cpu, nice, transfers, ..Limits::default() }
+}
+
+/// Returns one limit, or notes that it is none.
+fn limit<T>(reading: &mut Reading, key: &str, wrong: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let value = reading.word(key)?;
+    let limit = read(&value);
+    if limit.is_none() {
+        reading.note(key, wrong);
     }
-    number
+    limit
 }
 
 /// Returns what is wrong with the guest before its lines are read.

@@ -4,6 +4,7 @@ mod odd;
 
 use super::conf::Conf;
 use super::{Guest, Loader, Place, keys, read};
+use crate::model::Size;
 
 const DEFAULT: &str = include_str!("../../tests/fixtures/vm-bhyve/default.conf");
 const FREEBSD: &str = include_str!("../../tests/fixtures/vm-bhyve/freebsd.conf");
@@ -137,11 +138,11 @@ fn a_file_with_every_key_becomes_one_command_line_and_a_note_for_the_rest() {
 #[test]
 fn what_is_no_part_of_the_command_line_is_noted() {
     let around =
-        "prestart=before.sh\npriority=10\nlimit_pcpu=50\ndebug=no\non_restart=restart\nzfs_zvol_opts=a=b\ntags=web\n";
+        "prestart=before.sh\npriority=i10\nlimit_pcpu=50\ndebug=no\non_restart=restart\nzfs_zvol_opts=a=b\ntags=web\n";
     assert_eq!(
         notes(&format!("{UEFI}{around}memroy=1G\nmy-key=1\nfbuf_slot=9\nignore_bad_msr=yes\ntpm=yes\n")),
         [
-            "6 priority: vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)",
+            "6 priority: vmrun is only told by `nice` how nice it is: start it with idprio(1) or rtprio(1)",
             "10 zfs_zvol_opts: vm-bhyve uses it only when it makes the guest or one of its disks",
             "11 tags: vmrun has no tags: use folders",
             "12 memroy: vm-bhyve knows no such key: did you mean `memory`?",
@@ -159,7 +160,7 @@ fn what_the_recipe_does_beside_the_command_line_is_kept() {
         format!("{UEFI}prestart=before.sh\nlimit_pcpu=50\ndisk0_type=virtio-blk\ndisk0_name=iqn.a:b\ndisk0_dev=iscsi");
     let read = guest(&text);
     assert_eq!(read.prestart.unwrap(), ["/vm/g1/before.sh", "g1", "tank/vm/g1"]);
-    assert_eq!((read.cpu_limit, read.disks[0].path.as_str()), (Some(50), "/dev/iscsi/iqn.a:b"));
+    assert_eq!((read.limits.cpu, read.disks[0].path.as_str()), (Some(50), "/dev/iscsi/iqn.a:b"));
     let told = "8 disk0_name: an iSCSI target, whose disk is known only while it is there: `iscsictl -L` shows it. What \
                 stands here is no disk, so that no other one is booted";
     assert_eq!(notes(&text), [told]);
@@ -167,6 +168,11 @@ fn what_the_recipe_does_beside_the_command_line_is_kept() {
         notes(&format!("{UEFI}limit_pcpu=much\n")),
         ["5 limit_pcpu: it is no percentage of one processor, and is left out"]
     );
+    let limits =
+        guest(&format!("{UEFI}priority=-5\nlimit_rbps=10M\nlimit_wbps=1048576\nlimit_riops=500\nlimit_wiops=x\n"));
+    let of = &limits.limits.transfers;
+    assert_eq!((limits.limits.nice, of.readbps, of.writebps), (Some(-5), Some(Size::mib(10)), Some(Size::mib(1))));
+    assert_eq!((of.readiops, of.writeiops), (Some(500), None));
 }
 
 #[test]

@@ -10,7 +10,16 @@ use vmrun::internals::ops::lsp::serve_by;
 use vmrun::internals::script::editor::ask_all;
 
 /// What is asked at a place.
-const METHODS: [&str; 6] = ["completion", "signatureHelp", "hover", "definition", "prepareRename", "rename"];
+const METHODS: [&str; 8] = [
+    "completion",
+    "signatureHelp",
+    "hover",
+    "definition",
+    "prepareRename",
+    "rename",
+    "references",
+    "documentHighlight",
+];
 
 /// Texts that no recipe has: what is put in, characters of two, three and four bytes, what has no end.
 const ODD: [&str; 12] = [
@@ -74,6 +83,12 @@ fn at_every_byte_of_every_text_finished_or_not_all_can_be_asked() {
     }
 }
 
+/// What is asked of a place, whatever the method is.
+fn place(document: &Value, position: &Value) -> Value {
+    let context = json!({ "includeDeclaration": true, "triggerKind": 1, "isRetrigger": false });
+    json!({ "textDocument": document, "position": position, "newName": "other", "context": context })
+}
+
 /// An editor with its server.
 struct Editor {
     connection: Connection,
@@ -133,8 +148,7 @@ fn at_every_place_of_every_text_a_server_answers_and_lives() {
             for extra in 0..if is_wanted { c.len_utf16() + usize::from(c == '\n') } else { 0 } {
                 let position = json!({ "line": line, "character": unit + extra });
                 for method in METHODS {
-                    let params = json!({ "textDocument": document, "position": position, "newName": "other" });
-                    let answer = editor.ask(&format!("textDocument/{method}"), params);
+                    let answer = editor.ask(&format!("textDocument/{method}"), place(&document, &position));
                     assert!(answer.is_some(), "{method} at {position} of {name}:\n{text}");
                 }
             }
@@ -147,12 +161,18 @@ fn at_every_place_of_every_text_a_server_answers_and_lives() {
             [json!({ "line": line + 9, "character": 9 }), json!({ "line": u32::MAX, "character": u32::MAX })]
         {
             for method in METHODS {
-                let params = json!({ "textDocument": document, "position": position, "newName": "other" });
+                let params = place(&document, &position);
                 assert!(editor.ask(&format!("textDocument/{method}"), params).is_some(), "{method} behind {name}");
             }
         }
         let params = json!({ "textDocument": document });
-        assert!(editor.ask("textDocument/documentSymbol", params.clone()).is_some(), "symbols of {name}");
+        for method in ["documentSymbol", "foldingRange", "semanticTokens/full"] {
+            assert!(editor.ask(&format!("textDocument/{method}"), params.clone()).is_some(), "{method} of {name}");
+        }
+        let whole =
+            json!({ "start": { "line": 0, "character": 0 }, "end": { "line": u32::MAX, "character": u32::MAX } });
+        let asked = json!({ "textDocument": document, "range": whole, "context": { "diagnostics": [] } });
+        assert!(editor.ask("textDocument/codeAction", asked).is_some(), "actions of {name}");
         editor.say("textDocument/didClose", params);
         begin += text.len() as u64;
     }

@@ -236,6 +236,7 @@ impl Sandbox {
         command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", self.path("fake"));
         command.env("VMRUN_VMM_DIR", self.path("fake/vmm")).env("VMRUN_ZVOL_DIR", self.path("fake/zvol"));
         command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"));
+        command.env("VMRUN_CGROUP_DIR", self.path("fake/cgroup"));
         command
     }
 

@@ -54,6 +54,7 @@ impl Bench {
             cache: "/var/cache/vmrun".into(),
             nodes: "/dev/vmm".into(),
             zvols: "/dev/zvol".into(),
+            cgroups: "/sys/fs/cgroup".into(),
             user_net: false,
         };
         Self { inspector: Inspector::default(), engine: ScriptEngine::new(), settings }

@@ -490,6 +490,30 @@ fn limits_are_taken_on_before_bhyve_starts() {
     let rules = sandbox.read("fake/rctl");
     let rules: Vec<&str> = rules.lines().map(|rule| rule.splitn(3, ':').nth(2).unwrap()).collect();
     assert_eq!(rules, ["memoryuse:deny=1073741824", "pcpu:deny=150"]);
+    // What goes to disks is slowed down, and nice(1) comes last.
+    recipe("#{ nice: 10, readbps: 20.MiB, writebps: \"10M\", readiops: 500, writeiops: 200 }");
+    let limited = r#"sh -c 'rctl -a process:$$:readbps:throttle=20M && rctl -a process:$$:writebps:throttle=10M && rctl -a process:$$:readiops:throttle=500 && rctl -a process:$$:writeiops:throttle=200 && exec "$0" "$@" || exit 73' nice -n 10 bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd web"#;
+    for on in ["freebsd-14.3", "freebsd-15"] {
+        let done = sandbox.run(&["plan", "--on", on, "web.rhai"]);
+        assert!(done.stdout.contains(limited), "{}", done.stdout);
+    }
+    sandbox.write("fake/rctl", "");
+    ended(&sandbox.run(&["web.rhai"]), 0, "", "");
+    let rules = sandbox.read("fake/rctl");
+    let rules: Vec<&str> = rules.lines().map(|rule| rule.splitn(3, ':').nth(2).unwrap()).collect();
+    let bytes = ["readbps:throttle=20971520", "writebps:throttle=10485760"];
+    assert_eq!(rules, [&bytes[..], &["readiops:throttle=500", "writeiops:throttle=200"]].concat());
+    recipe("#{ nice: 10 }");
+    let done = sandbox.run(&["plan", "web.rhai"]);
+    assert!(done.stdout.contains("\nnice -n 10 bhyve -c 1 -m 256M"), "{}", done.stdout);
+    // What serves the machine is limited as it is.
+    sandbox.write(
+        "web.rhai",
+        &format!("helper(#{{ name: \"log\", run: [\"sleep\", \"9\"] }});\n{}", sandbox.read("web.rhai")),
+    );
+    let done = sandbox.run(&["plan", "web.rhai"]);
+    assert!(done.stdout.contains("\nsh -c 'nice -n 10 sleep 9 & echo $! >"), "{}", done.stdout);
+    recipe("#{ memory: 1.GiB, cpu: 150 }");
     let refused = |code: i32, stderr: &str| {
         ended(&sandbox.run(&["web.rhai"]), code, "", stderr);
         clean(&sandbox);
@@ -558,6 +582,16 @@ error: expected percent of one processor, as 150, got a text
   = hint: write `vm.limits(#{ memory: 6.GiB, cpu: 150 })`
 "#,
     );
+    for (map, fault) in [
+        ("nice: 20", "there is no `nice` of 20"),
+        ("cpu_weight: 0", "there is no `cpu_weight` of 0"),
+        ("writeiops: 0", "with a limit of 0 for `writeiops` no disk ever answers"),
+        ("cpu_weight: 50", "FreeBSD shares processors out by no weights"),
+    ] {
+        recipe(&format!("#{{ {map} }}"));
+        let done = sandbox.run(&["web.rhai"]);
+        assert!(done.stderr.starts_with(&format!("error: {fault}\n")), "{}", done.stderr);
+    }
     recipe("#{ disk: 1 }");
     refused(
         1,
@@ -568,7 +602,7 @@ error: there is no key `disk`
 2 | vm.limits(#{ disk: 1 });
   |              ^^^^
   |
-  = hint: keys: memory and cpu
+  = hint: keys: memory, cpu, cpu_weight, nice, readbps, writebps, readiops and writeiops
 ",
     );
 }

@@ -117,7 +117,7 @@ fn a_socket_that_nobody_serves_makes_room_and_what_is_none_stays() {
     let sandbox = host("1\n", &helper(&serving("sleep 60"), ""));
     drop(std::os::unix::net::UnixListener::bind(sandbox.path("vm/h.sock")).unwrap());
     assert_eq!(sandbox.run(&["db.rhai"]).code, 0);
-    fs::remove_file(sandbox.path("vm/h.sock")).unwrap();
+    assert!(!sandbox.path("vm/h.sock").exists());
     sandbox.write("vm/h.sock", "a text");
     let done = sandbox.run(&["db.rhai"]);
     let first = done.stderr.lines().next().unwrap_or_default();
@@ -252,6 +252,48 @@ fn the_helper_of_a_run_that_was_killed_goes_by_gc_and_by_the_next_start() {
 }
 
 #[test]
+fn the_socket_of_a_helper_that_was_killed_goes_with_its_run() {
+    let sandbox = host("run\nrun\nrun\n", &helper(&serving("sleep 60"), ""));
+    let socket = sandbox.path("vm/h.sock");
+    let mut run = sandbox.start(&["db.rhai"]);
+    until_noted(&mut run);
+    kill(number(&sandbox).unwrap());
+    assert!(socket.exists());
+    run.signal("TERM");
+    run.wait();
+    assert!(!socket.exists());
+    is_clean(&sandbox);
+    // Of a run that is dead too it goes by gc, which shows it before.
+    let mut run = sandbox.start(&["db.rhai"]);
+    until_noted(&mut run);
+    let pid = number(&sandbox).unwrap();
+    run.kill();
+    kill(pid);
+    wait("its end", || !lives(pid));
+    let looked = sandbox.run(&["gc", "--dry-run"]);
+    assert!(
+        looked.stdout.contains("\nrm -f [tmp]/vm/h.sock\n") && !looked.stdout.contains(&format!("kill {pid}")),
+        "{looked:?}"
+    );
+    assert!(socket.exists());
+    assert_eq!(sandbox.run(&["gc"]).code, 0);
+    assert!(!socket.exists());
+    is_clean(&sandbox);
+    // Where somebody listens by now it stays.
+    let mut run = sandbox.start(&["db.rhai"]);
+    until_noted(&mut run);
+    let pid = number(&sandbox).unwrap();
+    run.kill();
+    kill(pid);
+    wait("its end", || !lives(pid));
+    fs::remove_file(&socket).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert_eq!(sandbox.run(&["gc"]).code, 0);
+    assert!(socket.exists());
+    is_clean(&sandbox);
+}
+
+#[test]
 fn a_run_that_is_killed_when_its_helper_begins_leaves_none() {
     // It kills its vmrun as the first thing that it does.
     let sandbox = host("run\n", &helper("[\"perl\", \"-e\", \"kill 9, getppid; sleep 60\"]", ""));
@@ -313,7 +355,9 @@ fn a_helper_in_the_background_goes_on_with_its_guest_and_is_taken_over() {
     assert!(lives(pid));
     assert!(host.log("db").contains("at your service\n"), "{}", host.log("db"));
     kill(pid);
-    wait("what is said of it", || host.log("db").contains("the helper h has ended; the next boot has it again"));
+    wait("what is said of it", || {
+        host.log("db").contains("the helper h has ended; who adopted it cannot start it: the next boot does")
+    });
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }
@@ -362,7 +406,7 @@ sh -c 'until nc -z 127.0.0.1 53; do sleep 0.1; done'
 "
         )
     };
-    let after = "pkill -F [tmp]/state/win/virtiofsd.pid\npkill -F [tmp]/state/win/swtpm.pid\n";
+    let after = "pkill -F [tmp]/state/win/virtiofsd.pid\nrm -f /run/fs.sock\npkill -F [tmp]/state/win/swtpm.pid\n";
     let swtpm = "swtpm socket --tpm2 --tpmstate dir=/vm/win.tpm";
     let bhyve = |enter: &str| {
         format!(

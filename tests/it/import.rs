@@ -250,8 +250,6 @@ fn what_is_odd_in_a_guest_of_vm_bhyve_is_noted_at_its_line() {
         r#"
 // Made from vm-bhyve's guest odd.conf.
 // line 1: the line ends with a carriage return, which vm-bhyve keeps in the value; it is left out here
-// line 9, limit_rbps: vmrun limits memory and processor time alone, by `vm.limits`: use rctl(8) on bhyve's
-// process
 // to install, add `"3": if init { ahci_cd("/path/of/the/installer.iso") }` to the slots
 
 let nic = tap("tap0");
@@ -271,7 +269,7 @@ let vm = bhyve(#{
         "31": lpc(),
     },
 });
-vm.limits(#{ cpu: 300 });
+vm.limits(#{ cpu: 300, readbps: 50.MiB });
 vm.run();
 ---
 vmrun: same machine

@@ -204,8 +204,8 @@ fn an_editor_is_helped_while_a_recipe_is_written() {
     let symbols = client.ask("textDocument/documentSymbol", &json!({ "textDocument": { "uri": &uri } }));
     let names: Vec<&Value> = symbols["result"].as_array().unwrap().iter().map(|symbol| &symbol["name"]).collect();
     assert_eq!(names, ["own", "disk", "nic"]);
-    let answer = client.ask("textDocument/semanticTokens/full", &json!({ "textDocument": { "uri": &uri } }));
-    assert_eq!(error(answer), "vmrun does not know textDocument/semanticTokens/full");
+    let answer = client.ask("textDocument/moniker", &json!({ "textDocument": { "uri": &uri } }));
+    assert_eq!(error(answer), "vmrun does not know textDocument/moniker");
     client.ends();
 }
 
@@ -232,6 +232,144 @@ fn everything_that_is_wrong_is_told_though_a_line_is_not_finished_and_on_saving_
              function 0 to 7"
         ]
     );
+    client.ends();
+}
+
+/// A range as `line:character-line:character`.
+fn range(of: &Value) -> String {
+    let place = |end: &str| format!("{}:{}", of[end]["line"], of[end]["character"]);
+    format!("{}-{}", place("start"), place("end"))
+}
+
+#[test]
+fn all_places_of_a_name_are_found_and_marked() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    client.open(&uri, "/* 😀 */ let nic = tap(\"tap1\");\nbridge(\"b\").add(nic, `${nic}`);\n");
+    let mut places = |method: &str, with_declaration: bool| -> Vec<String> {
+        let params = json!({
+            "textDocument": { "uri": &uri }, "position": { "line": 1, "character": 17 },
+            "context": { "includeDeclaration": with_declaration },
+        });
+        let found = client.ask(method, &params)["result"].clone();
+        found.as_array().unwrap().iter().map(|one| range(&one["range"])).collect()
+    };
+    assert_eq!(places("textDocument/references", true), ["0:13-0:16", "1:16-1:19", "1:24-1:27"]);
+    assert_eq!(places("textDocument/references", false), ["1:16-1:19", "1:24-1:27"]);
+    assert_eq!(places("textDocument/documentHighlight", false), ["0:13-0:16", "1:16-1:19", "1:24-1:27"]);
+    assert_eq!(client.at("textDocument/references", &uri, 1, 2), Value::Null);
+    client.ends();
+}
+
+#[test]
+fn what_a_token_means_and_what_folds_is_told_by_lines_and_units_of_utf_16() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    let text = "/* 😀\r\ntwo */ let a = 20.GiB;\nif init {\n    tap(`ä\n${a}`, #{ mtu: 9000 });\n}\n";
+    client.open(&uri, text);
+    let document = json!({ "textDocument": { "uri": &uri } });
+    let legend = ["comment", "string", "number", "keyword", "function", "method", "property", "variable"];
+    let answer = client.ask("textDocument/semanticTokens/full", &document);
+    let data: Vec<u64> = answer["result"]["data"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).collect();
+    let (mut line, mut unit, mut shown) = (0, 0, Vec::new());
+    for one in data.chunks(5) {
+        unit = if one[0] == 0 { unit + one[1] } else { one[1] };
+        line += one[0];
+        shown.push(format!("{line}:{unit}+{} {} {}", one[2], legend[usize::try_from(one[3]).unwrap()], one[4]));
+    }
+    assert_eq!(
+        shown,
+        [
+            "0:0+5 comment 0",
+            "1:0+6 comment 0",
+            "1:7+3 keyword 0",
+            "1:11+1 variable 1",
+            "1:15+2 number 0",
+            "1:18+3 number 2",
+            "2:0+2 keyword 0",
+            "2:3+4 variable 2",
+            "3:4+3 function 2",
+            "3:8+2 string 0",
+            "4:2+1 variable 0",
+            "4:4+1 string 0",
+            "4:10+3 property 0",
+            "4:15+4 number 0",
+        ]
+    );
+    let answer = client.ask("textDocument/foldingRange", &document);
+    assert_eq!(
+        answer["result"],
+        json!([{ "startLine": 0, "endLine": 1, "kind": "comment" }, { "startLine": 2, "endLine": 4 }])
+    );
+    client.ends();
+}
+
+/// What is offered for the faults of a text, and what the text is then.
+fn mended(client: &mut Client, uri: &str, text: &str) -> Vec<(String, String)> {
+    client.open(uri, text);
+    let faults = client.told[uri].clone();
+    let whole = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 9, "character": 0 } });
+    let params = json!({ "textDocument": { "uri": uri }, "range": whole, "context": { "diagnostics": faults } });
+    let actions = client.ask("textDocument/codeAction", &params)["result"].clone();
+    let done = |action: &Value| {
+        let edit = &action["edit"]["changes"][uri][0];
+        let byte = |end: &str| {
+            let place = |key: &str| usize::try_from(edit["range"][end][key].as_u64().unwrap()).unwrap();
+            text.split_inclusive('\n').take(place("line")).map(str::len).sum::<usize>() + place("character")
+        };
+        let mut text = text.to_string();
+        text.replace_range(byte("start")..byte("end"), edit["newText"].as_str().unwrap());
+        assert_eq!(action["kind"], "quickfix");
+        assert!(faults.as_array().unwrap().contains(&action["diagnostics"][0]), "{action}");
+        (action["title"].as_str().unwrap().to_string(), text)
+    };
+    actions.as_array().unwrap().iter().map(done).collect()
+}
+
+#[test]
+fn what_a_fault_asks_for_is_done_by_the_editor() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    let machine = "bhyve(#{ name: \"a\", memory: 64.MiB, bootrom: uefi(), slots: #{ \"31\": lpc() } })";
+    for (text, title, after) in [
+        ("tpa(\"tap1\");\n".into(), "Write `tap`", "tap(\"tap1\");\n".into()),
+        ("tap(\"tap1\", #{ mtuu: 1400 });\n".into(), "Write `mtu`", "tap(\"tap1\", #{ mtu: 1400 });\n".into()),
+        ("truncate(\"a\", 1.Gib);\n".into(), "Write `GiB`", "truncate(\"a\", 1.GiB);\n".into()),
+        ("let disk = 1;\nprint(dsk);\n".into(), "Write `disk`", "let disk = 1;\nprint(disk);\n".into()),
+        (
+            "// Own.\nprint(net::mac(\"a\", 0));\n".into(),
+            "Import \"std/net\"",
+            "// Own.\nimport \"std/net\" as net;\nprint(net::mac(\"a\", 0));\n".into(),
+        ),
+        (format!("{machine};\n"), "Boot the machine: .run()", format!("{machine}.run();\n")),
+    ] {
+        let (text, after): (String, String) = (text, after);
+        assert_eq!(mended(&mut client, &uri, &text), [(title.to_string(), after.clone())], "{text}");
+        // And nothing is wrong with it any more.
+        assert_eq!(client.open(&uri, &after), [""; 0], "{title}");
+    }
+    assert_eq!(mended(&mut client, &uri, "zebra();\n"), []);
+    client.ends();
+}
+
+#[test]
+fn a_key_of_a_function_of_the_standard_library_says_what_it_is_for() {
+    let sandbox = Sandbox::new();
+    let uri = format!("file://{}", sandbox.path("lab.rhai").display());
+    let mut client = Client::new(&sandbox);
+    client.open(&uri, "import \"std/guest\" as guest;\nguest::cloud(#{ pin: #{}, vnc: 5901, m });\n");
+    let hover = client.at("textDocument/hover", &uri, 1, 17);
+    let says = "```rhai\npin\n```\n\nwhich image is meant, as `vmrun images pin` prints it: #{ sha512: \"…\" }";
+    assert_eq!(hover["contents"]["value"], says);
+    let hover = client.at("textDocument/hover", &uri, 1, 27);
+    let says = "port of the screen at 127.0.0.1, or \"address:port\"; with it comes a tablet as pointer";
+    assert_eq!(hover["contents"]["value"], format!("```rhai\nvnc\n```\n\n{says}"));
+    let items = client.at("textDocument/completion", &uri, 1, 38);
+    let memory = items.as_array().unwrap().iter().find(|item| item["label"] == "memory").unwrap();
+    assert_eq!(memory["documentation"]["value"], "2.GiB, \"2G\"");
     client.ends();
 }
 

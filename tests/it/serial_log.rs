@@ -18,7 +18,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let (host, bhyve, guest) = (Host::new("run\nrun\n"), Terminal::new(), Terminal::new());
+        let (host, bhyve, guest) = (Host::new("run\nrun\nrun\nrun\n"), Terminal::new(), Terminal::new());
         symlink(bhyve.path(), host.path("nmdm-web.1A")).unwrap();
         symlink(guest.path(), host.path("nmdm-web.1B")).unwrap();
         host.recipe("web", "");
@@ -118,6 +118,33 @@ fn a_port_is_kept_while_nobody_supervises_its_machine() {
     ended(&kept.host.run(&["adopt", "web"]), 0, "vmrun: web goes on; it was taken over");
     kept.guest.types("adopted\r\n");
     kept.until_kept("adopted\r\n");
+    kept.stop();
+}
+
+#[test]
+fn a_machine_is_ready_by_what_is_kept_of_its_port_since_it_was_started() {
+    let mut kept = Kept::new();
+    kept.guest.types("web login: \r\n");
+    kept.until_kept("login: \r\n");
+    ended(&kept.host.run(&["stop", "web"]), 0, "vmrun: web is down");
+    let recipe = kept.host.read("web.rhai");
+    kept.host.write("web.rhai", &format!("ready(#{{ serial: \"login:\", within: \"400ms\" }});\n{recipe}"));
+    // What it said before it was started says nothing.
+    let done = kept.host.run(&["start", "web.rhai"]);
+    assert!(done.stderr.contains("error: web runs, and was not ready within 400ms\n"), "{done:?}");
+    ended(&kept.host.run(&["stop", "web"]), 0, "vmrun: web is down");
+    kept.host.write("web.rhai", &format!("ready(#{{ serial: \"login:\", within: \"20s\" }});\n{recipe}"));
+    let done = std::thread::scope(|scope| {
+        let start = scope.spawn(|| kept.host.run(&["start", "web.rhai"]));
+        let begin = Instant::now();
+        while kept.host.status("web").and_then(|status| status.guest).is_none() {
+            assert!(begin.elapsed() < SOON, "no guest");
+            sleep(Duration::from_millis(10));
+        }
+        kept.guest.types("again\r\nweb login: ");
+        start.join().unwrap()
+    });
+    ended(&done, 0, "vmrun: web runs\nvmrun: web is ready");
     kept.stop();
 }
 

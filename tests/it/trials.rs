@@ -233,7 +233,7 @@ bhyvectl --destroy --vm=lab
 ifconfig ix0.80 destroy
 ifconfig bridge9 destroy
 "#;
-    let linux = "
+    let linux = r#"
 umask 026
 ip link add name bridge9.new type bridge forward_delay 0
 ip link set dev bridge9.new name bridge9 alias vmrun:@lab up
@@ -241,16 +241,18 @@ ip address add 10.9.0.1/24 dev bridge9
 ip link add link ix0 name ix0.80.new type vlan id 80
 ip link set dev ix0.80.new name ix0.80 alias vmrun:@lab up
 ip address add 10.8.0.1/24 dev ix0.80
+mkdir /sys/fs/cgroup/vmrun-lab
 mkdir -p -m 755 /var/run/vmrun/lab
 install -m 600 /usr/share/OVMF/OVMF_VARS_4M.fd /var/run/vmrun/lab/vars.fd
 install -m 600 /dev/stdin /var/run/vmrun/lab/vnc <<'EOF'
 ***
 EOF
-prlimit --as=2147483648 qemu-system-x86_64 -name lab,debug-threads=on -M q35,sata=off,smbus=off -accel tcg -cpu max -smp 1 -m 256M -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause -d cpu_reset -D /var/run/vmrun/lab/reset.log -chardev socket,id=qmp,path=/var/run/vmrun/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control -chardev socket,id=ask,path=/var/run/vmrun/lab/ask.sock,server=on,wait=off -mon chardev=ask,mode=control -drive if=pflash,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on -drive if=pflash,format=raw,file=/var/run/vmrun/lab/vars.fd -device VGA,xres=1024,yres=768,addr=1d.0 -object secret,id=vnc,file=/var/run/vmrun/lab/vnc -vnc 127.0.0.1:1,password-secret=vnc
+sh -c 'echo 2147483648 > /sys/fs/cgroup/vmrun-lab/memory.max && echo $$ > /sys/fs/cgroup/vmrun-lab/cgroup.procs && exec "$0" "$@" || exit 73' qemu-system-x86_64 -name lab,debug-threads=on -M q35,sata=off,smbus=off -accel tcg -cpu max -smp 1 -m 256M -nodefaults -no-user-config -display none -action reboot=shutdown,shutdown=pause -d cpu_reset -D /var/run/vmrun/lab/reset.log -chardev socket,id=qmp,path=/var/run/vmrun/lab/qmp.sock,server=on,wait=off -mon chardev=qmp,mode=control -chardev socket,id=ask,path=/var/run/vmrun/lab/ask.sock,server=on,wait=off -mon chardev=ask,mode=control -drive if=pflash,format=raw,file=/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on -drive if=pflash,format=raw,file=/var/run/vmrun/lab/vars.fd -device VGA,xres=1024,yres=768,addr=1d.0 -object secret,id=vnc,file=/var/run/vmrun/lab/vnc -vnc 127.0.0.1:1,password-secret=vnc
 # the guest powered off
+rmdir /sys/fs/cgroup/vmrun-lab
 ip link delete dev ix0.80
 ip link delete dev bridge9
-";
+"#;
     let sandbox = folder(&test_of("freebsd", freebsd));
     sandbox.write(
         "lab.rhai",

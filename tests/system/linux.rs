@@ -280,7 +280,8 @@ fn a_hypervisor_takes_its_limits_on_itself() {
     let slots = format!(r#""4": virtio_blk("{}"), "31": lpc()"#, disk.display());
     let vm = format!(r#"let vm = bhyve(#{{ name: "lab", memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }} }});"#);
     let recipe = world.write("lab.rhai", format!("{vm}\nvm.limits(#{{ memory: 8.GiB }});\nvm.run();\n"));
-    let run = world.start("lab", world.vmrun().arg(&recipe).stdin(Stdio::null()));
+    let mut command = world.vmrun();
+    let run = world.start("lab", command.env("VMRUN_CGROUP_DIR", "/").arg(&recipe).stdin(Stdio::null()));
     run.says("vmrun test guest: H\r\n");
     let limits = fs::read_to_string(format!("/proc/{}/limits", run.qemu())).unwrap();
     let space: Vec<&str> = limits.lines().filter(|line| line.starts_with("Max address space")).collect();
@@ -290,11 +291,15 @@ fn a_hypervisor_takes_its_limits_on_itself() {
     );
     signal(run.qemu(), "KILL");
     assert_eq!(run.ends(SOON).code, Some(4));
+    // What needs a control group is refused where there is none, before anything is done.
     let recipe = world.write("cpu.rhai", format!("{vm}\nvm.limits(#{{ cpu: 150 }});\nvm.run();\n"));
-    let run = world.start("cpu", world.vmrun().arg(&recipe).stdin(Stdio::null())).ends(SOON);
+    let run =
+        world.start("cpu", world.vmrun().env("VMRUN_CGROUP_DIR", "/").arg(&recipe).stdin(Stdio::null())).ends(SOON);
     assert!(
-        run.stderr.starts_with("error: Linux limits the processor time of no single process\n")
-            && run.stderr.ends_with("  = hint: leave `cpu` out, and start vmrun by systemd-run -p CPUQuota=150%\n"),
+        run.stderr.starts_with("error: the machine has limits, and / is no tree of control groups of version 2\n")
+            && run.stderr.ends_with(
+                "  = hint: start the host with systemd.unified_cgroup_hierarchy=1, or say by VMRUN_CGROUP_DIR where it is\n"
+            ),
         "{run:?}"
     );
     world.is_clean();

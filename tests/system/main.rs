@@ -65,6 +65,7 @@ mod find;
 mod linux;
 mod mess;
 mod ocf;
+mod permit;
 mod ports;
 mod readers;
 mod reflink;

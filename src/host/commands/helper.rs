@@ -20,11 +20,13 @@ pub(super) fn start(start: &HelperStart) -> Vec<CommandStep> {
     argvs.into_iter().map(CommandStep::from).collect()
 }
 
-/// Returns the command that asks a helper to end.
-pub(super) fn end(end: &HelperEnd) -> CommandStep {
-    let argv = match &end.id {
-        HelperId::PidFile(path) => Argv::new("pkill").arg("-F").arg(path.display()),
-        HelperId::Process(process) => Argv::new("kill").arg(process.pid),
+/// Returns the commands that ask a helper to end, and take its socket away, which one that is killed leaves.
+pub(super) fn end(end: &HelperEnd) -> Vec<CommandStep> {
+    let kill = match &end.id {
+        HelperId::PidFile(path) => Some(Argv::new("pkill").arg("-F").arg(path.display())),
+        HelperId::Process(process) => Some(Argv::new("kill").arg(process.pid)),
+        HelperId::Gone => None,
     };
-    argv.into()
+    let remove = end.socket.as_ref().map(|socket| Argv::new("rm").arg("-f").arg(socket.display()));
+    kill.into_iter().chain(remove).map(CommandStep::from).collect()
 }

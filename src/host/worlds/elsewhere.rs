@@ -71,6 +71,7 @@ impl Elsewhere {
             target,
             nodes: NODES.into(),
             zvols: ZVOLS.into(),
+            cgroups: crate::host::cgroup::CGROUPS.into(),
             user_net: false,
         };
         Self::of(settings, None, true)
@@ -134,7 +135,7 @@ impl Facts for Elsewhere {
         if !own.iter().any(|folder| path.starts_with(folder)) {
             self.assumed.0.borrow_mut().insert(path.into());
         }
-        Some(FileFact { size: None, has_data: false, is_folder: false })
+        Some(FileFact { size: None, has_data: false, is_folder: false, device: None })
     }
 
     fn real(&self, path: &Path) -> PathBuf {
@@ -218,7 +219,7 @@ impl Effects for Elsewhere {
 
 impl Guests for Elsewhere {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        BootPlan::of(machine, &PlanSetting::of(&self.settings))
+        BootPlan::on(self, machine, &PlanSetting::of(&self.settings))
     }
 
     fn prepare(&mut self, _: &BootPlan) -> Result<(), Fault> {

@@ -94,6 +94,7 @@ impl Fixture {
             target: crate::model::Target::default(),
             nodes: crate::host::NODES.into(),
             zvols: crate::model::volume::ZVOLS.into(),
+            cgroups: crate::host::cgroup::CGROUPS.into(),
             user_net: false,
         });
         let mut card = Interface::new("ix0", InterfaceKind::Other);

@@ -109,6 +109,8 @@ impl Rehearsal {
             | Effect::AddRoute(_)
             | Effect::CreateJail { .. }
             | Effect::RemoveJail(_)
+            | Effect::MakeCgroup(_)
+            | Effect::RemoveCgroup(_)
             | Effect::Reclaim { .. }
             | Effect::CreateInner(_)
             | Effect::DestroyInner(_)

@@ -4,6 +4,7 @@
 use super::fixture::Fixture;
 use super::imagined::Imagined;
 use super::rehearsal::{Rehearsal, Rehearsed, no_guest};
+use super::world::DISK;
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
@@ -54,7 +55,7 @@ impl Facts for Simulated {
     fn file(&self, path: &Path) -> Option<FileFact> {
         let files = &self.fixture.borrow().world.files;
         let is_folder = || files.keys().any(|file| file.starts_with(path)) || path == Path::new("/vm");
-        let folder = || is_folder().then_some(FileFact { size: None, has_data: false, is_folder: true });
+        let folder = || is_folder().then_some(FileFact { size: None, has_data: false, is_folder: true, device: DISK });
         files.get(path).copied().or_else(folder).or_else(|| firmware(path))
     }
 
@@ -68,7 +69,11 @@ impl Facts for Simulated {
             let fault = Fault::host(format!("the test says nothing of what is in {}", path.display()));
             world.unread(path, fault)
         };
-        world.texts.get(path).map(|bytes| bytes.iter().copied().take(most).collect()).ok_or_else(none)
+        // It has control groups (cgroups(7)), unless the test says otherwise.
+        let is_of_groups = path.parent() == Some(&self.settings.cgroups);
+        let usual = || is_of_groups.then(|| b"cpu io memory\n".to_vec());
+        let text = world.texts.get(path).map(|bytes| bytes.iter().copied().take(most).collect());
+        text.or_else(usual).ok_or_else(none)
     }
 
     fn interfaces(&self) -> Result<Rc<[Interface]>, Fault> {
@@ -172,7 +177,7 @@ impl Effects for Simulated {
 
 impl Guests for Simulated {
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        BootPlan::of(machine, &PlanSetting::of(&self.settings))
+        BootPlan::on(self, machine, &PlanSetting::of(&self.settings))
     }
 
     fn prepare(&mut self, plan: &BootPlan) -> Result<(), Fault> {
@@ -267,7 +272,7 @@ impl Host for Simulated {
 fn firmware(path: &Path) -> Option<FileFact> {
     let known = [bhyve::UEFI_CODE, bhyve::UEFI_VARS, qemu::OVMF_CODE, qemu::OVMF_VARS];
     let is_firmware = known.iter().any(|known| Path::new(known) == path);
-    is_firmware.then_some(FileFact { size: Some(Size::bytes(4 << 20)), has_data: true, is_folder: false })
+    is_firmware.then_some(FileFact { size: Some(Size::bytes(4 << 20)), has_data: true, is_folder: false, device: DISK })
 }
 
 #[cfg(test)]

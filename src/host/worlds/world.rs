@@ -1,9 +1,10 @@
 //! A host's state in memory, and what effects do to it: the one simulation of effects, under rehearsals and simulated hosts.
 
 use crate::diag::{Cause, Fault};
+use crate::host::cgroup::DeviceNumber;
 use crate::host::volumes::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
-use crate::model::{InterfaceName, Size, VmName};
+use crate::model::{InterfaceName, Membership, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -26,10 +27,14 @@ pub(crate) struct World {
     nodes: BTreeSet<String>,
     routes: BTreeSet<String>,
     jails: BTreeSet<String>,
+    cgroups: BTreeSet<PathBuf>,
     helpers: BTreeSet<String>,
     /// Bridges in the networks of jails.
     inner: BTreeSet<String>,
 }
+
+/// The disk on which everything is that a world is told of.
+pub(crate) const DISK: Option<DeviceNumber> = Some(DeviceNumber { major: 8, minor: 0 });
 
 impl World {
     /// Makes one that has only these interfaces.
@@ -39,12 +44,12 @@ impl World {
 
     /// Makes a file known.
     pub(crate) fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
-        self.files.insert(path.into(), FileFact { size, has_data, is_folder: false });
+        self.files.insert(path.into(), FileFact { size, has_data, is_folder: false, device: DISK });
     }
 
     /// Makes a folder known in which nothing is.
     pub(crate) fn folder(&mut self, path: &Path) {
-        self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true });
+        self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true, device: DISK });
     }
 
     fn comes(&mut self, path: &Path, size: Option<Size>) {
@@ -90,44 +95,48 @@ impl World {
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
             Effect::CreateLink(link) => self.make_all(interfaces::made(link)),
             Effect::DestroyTap(name) | Effect::DestroyLink(name) => self.destroy(name),
-            Effect::Join { bridge, member, how } => {
-                let find = |world: &mut Self, name: &InterfaceName, change: &dyn Fn(&mut Interface)| {
-                    world.interfaces.iter_mut().filter(|one| one.name == name.as_str()).for_each(change);
-                };
-                if let Some(mtu) = how.mtu {
-                    find(self, member, &|one| one.mtu = mtu.into());
-                }
-                if how.is_span {
-                    return;
-                }
-                let mtu = self.interfaces.iter().find(|one| one.name == member.as_str()).map(|one| one.mtu);
-                find(self, bridge, &|bridge| {
-                    // The first member gives a bridge its MTU (12.1, ifconfig-bridge.txt).
-                    bridge.mtu = mtu.filter(|_| bridge.members.is_empty()).unwrap_or(bridge.mtu);
-                    if !bridge.members.iter().any(|known| known == member.as_str()) {
-                        bridge.members.push(member.to_string());
-                    }
-                });
-            }
+            Effect::Join { bridge, member, how } => self.join(bridge, member, how),
             Effect::Leave { bridge, member, .. } => {
                 self.members(bridge, |members| members.retain(|known| known != member.as_str()));
             }
             Effect::AddRoute(router) => drop(self.routes.insert(router.to_string())),
             Effect::DeleteRoute(router) => drop(self.routes.remove(&router.to_string())),
             Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.name.to_string())),
+            Effect::MakeCgroup(folder) => drop(self.cgroups.insert(folder.clone())),
+            Effect::RemoveCgroup(folder) => drop(self.cgroups.remove(folder)),
             Effect::RemoveJail(jail) => drop(self.jails.remove(jail.as_str())),
             // Where a tap is does not matter here: it is one of the interfaces, in no bridge of the host's.
             Effect::Lend { tap, .. } => {
                 self.interfaces.iter_mut().for_each(|one| one.members.retain(|member| member != tap.as_str()));
             }
-            Effect::Reclaim { .. } => {}
             Effect::CreateInner(inner) => drop(self.inner.insert(format!("{} in {}", inner.bridge, inner.jail))),
             Effect::DestroyInner(inner) => drop(self.inner.remove(&format!("{} in {}", inner.bridge, inner.jail))),
             Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
             Effect::StartHelper(start) => drop(self.helpers.insert(start.helper.name.clone())),
             Effect::EndHelper(end) => drop(self.helpers.remove(&end.name)),
-            Effect::Umask(_) | Effect::Run(_) => {}
+            Effect::Reclaim { .. } | Effect::Umask(_) | Effect::Run(_) => {}
         }
+    }
+
+    /// Has an interface join a bridge.
+    fn join(&mut self, bridge: &InterfaceName, member: &InterfaceName, how: &Membership) {
+        let find = |world: &mut Self, name: &InterfaceName, change: &dyn Fn(&mut Interface)| {
+            world.interfaces.iter_mut().filter(|one| one.name == name.as_str()).for_each(change);
+        };
+        if let Some(mtu) = how.mtu {
+            find(self, member, &|one| one.mtu = mtu.into());
+        }
+        if how.is_span {
+            return;
+        }
+        let mtu = self.interfaces.iter().find(|one| one.name == member.as_str()).map(|one| one.mtu);
+        find(self, bridge, &|bridge| {
+            // The first member gives a bridge its MTU (12.1, ifconfig-bridge.txt).
+            bridge.mtu = mtu.filter(|_| bridge.members.is_empty()).unwrap_or(bridge.mtu);
+            if !bridge.members.iter().any(|known| known == member.as_str()) {
+                bridge.members.push(member.to_string());
+            }
+        });
     }
 
     /// Has half of an effect that makes interfaces: they are there under these names.
@@ -191,6 +200,8 @@ impl World {
         left.extend(self.nodes.difference(&before.nodes).map(|node| format!("the node /dev/vmm/{node}")));
         left.extend(self.routes.difference(&before.routes).map(|route| format!("the route to {route}")));
         left.extend(self.jails.difference(&before.jails).map(|jail| format!("the jail {jail}")));
+        let groups = self.cgroups.difference(&before.cgroups);
+        left.extend(groups.map(|folder| format!("the control group {}", folder.display())));
         left.extend(self.helpers.difference(&before.helpers).map(|helper| format!("the helper {helper}")));
         left.extend(self.inner.difference(&before.inner).map(|bridge| format!("the bridge {bridge}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));

@@ -55,7 +55,7 @@ pub(super) fn guest(
     }
     import.notes.clone_from(&guest.notes);
     import.before.extend(guest.prestart.clone());
-    import.draft.limits.cpu = guest.cpu_limit;
+    import.draft.limits = guest.limits;
     for disk in &guest.disks {
         match (disk.size, disk.kind) {
             (_, vmbhyve::DiskKind::Iscsi) => {

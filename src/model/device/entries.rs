@@ -94,7 +94,7 @@ fn unknown(name: &str) -> Fault {
     let fault = Fault::new(format!("bhyve has no device {name:?}"));
     let mut known: Vec<&str> = names().collect();
     known.dedup();
-    fault.hint(format!("it has {}", suggest::list(known))).maybe_hint(suggest::did_you_mean(name, names()))
+    fault.hint(format!("it has {}", suggest::list(known))).did_you_mean(name, names())
 }
 
 fn read(kind: &'static DeviceKind, entries: &[(String, String)]) -> Result<Device, Vec<KeyFault>> {
@@ -240,5 +240,5 @@ fn no_key(kind: &'static DeviceKind, key: &str, candidates: &[(String, &str)]) -
         [] => "it has none but `device`".to_string(),
         names => format!("keys: {}", suggest::list(names.iter().copied())),
     };
-    fault.hint(none()).maybe_hint(suggest::did_you_mean(key, names.iter().copied()))
+    fault.hint(none()).did_you_mean(key, names.iter().copied())
 }

@@ -253,11 +253,14 @@ impl Copies {
             listener(&CloneEvent::Made(one.to.display().to_string(), format!("{how} of {}", one.from.display())));
         }
         for (path, effect) in &self.written {
+            let public = matches!(effect, Effect::MakeHostKey(_)).then(|| host_key::public_path(path));
+            if let Some(public) = &public {
+                // It has its name first, and for a moment alone.
+                made.note(host, vec![Hold::Temporary(public.clone())])?;
+            }
             host.perform(&with_key(host, effect)?)?;
             made.file(host, path)?;
-            if let Effect::MakeHostKey(path) = effect {
-                made.file(host, &host_key::public_path(path))?;
-            }
+            made.all.extend(public.map(Thing::File));
             listener(&CloneEvent::Made(path.display().to_string(), "made by the recipe".into()));
         }
         Ok(())

@@ -40,6 +40,37 @@ pub(super) fn range(text: &str, span: &std::ops::Range<usize>) -> Range {
     Range { start: position(text, span.start), end: position(text, span.end) }
 }
 
+/// Places of bytes one behind the other, in one walk through the text: it is not read anew for each.
+pub(super) struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    place: Position,
+}
+
+impl<'a> Walk<'a> {
+    /// Stands at the beginning.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, place: Position::new(0, 0) }
+    }
+
+    /// Goes on to a byte, and returns its place; one that lies behind is where it stands.
+    pub(super) fn to(&mut self, byte: usize) -> Position {
+        for c in self.text.get(self.at..byte).unwrap_or_default().chars() {
+            let units = u32::try_from(c.len_utf16()).unwrap_or_default();
+            let Position { line, character } = self.place;
+            let next = Position::new(line.saturating_add(1), 0);
+            self.place = if c == '\n' { next } else { Position::new(line, character.saturating_add(units)) };
+        }
+        self.at = self.at.max(byte.min(self.text.len()));
+        self.place
+    }
+
+    /// Goes through a stretch of bytes, and returns its places.
+    pub(super) fn through(&mut self, span: &std::ops::Range<usize>) -> Range {
+        Range { start: self.to(span.start), end: self.to(span.end) }
+    }
+}
+
 /// Returns the path of a file's address; nothing of another address.
 pub(super) fn path(uri: &Uri) -> Option<PathBuf> {
     let is_file = uri.scheme().is_some_and(|scheme| scheme.as_str() == "file");
@@ -72,6 +103,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_walk_comes_by_every_place(text in "[a-z😀ä\n]{0,30}") {
+            let mut walk = Walk::new(&text);
+            for (at, _) in text.char_indices() {
+                prop_assert_eq!(walk.to(at), position(&text, at));
+            }
+            prop_assert_eq!(walk.to(text.len()), position(&text, text.len()));
+        }
+
         #[test]
         fn places_and_paths_come_back(text in "[a-z😀ä\n]{0,30}", at in 0_usize..60, name in "[^/\0]{1,20}") {
             let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

@@ -1,6 +1,6 @@
 //! The reference of words as plain text, and as JSON.
 
-use crate::diag::{Fault, suggest};
+use crate::diag::Fault;
 use crate::script::words::{self, Row, WordKind};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn rows(word: Option<&str>) -> Result<Vec<Row>, Fault> {
         None => Ok(rows),
         Some(word) => {
             let fault = Fault::usage(format!("there is no word `{word}`"));
-            Err(fault.maybe_hint(suggest::did_you_mean(word, words::names())))
+            Err(fault.did_you_mean(word, words::names()))
         }
     }
 }

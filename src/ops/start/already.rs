@@ -2,6 +2,7 @@
 
 use crate::diag::Fault;
 use crate::host::{Host as _, files};
+use crate::model::permit::PermitOptions;
 use crate::model::{Argv, VmName};
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::instances;
@@ -38,7 +39,11 @@ impl Already {
         let is_same = |status: &MachineStatus| {
             let is_up = !matches!(status.state, MachineState::Stopping | MachineState::Failed);
             let is_initialized = status.init || !request.init;
-            is_up && is_initialized && status.user_net == request.user_net && has(request, &status.params)
+            is_up
+                && is_initialized
+                && status.user_net == request.user_net
+                && has_permit(status, request)
+                && has(request, &status.params)
         };
         let is_same = |status: &Option<MachineStatus>| status.as_ref().is_some_and(is_same);
         self.all.iter().find(|(_, status)| is_same(status)).map(|(name, _)| name)
@@ -71,6 +76,11 @@ impl Already {
         let owner = recovery::holder(&host, name)?;
         Some(recovery::running(&host, name, owner.as_ref(), Aim::Boot(Some(&request.path))))
     }
+}
+
+/// Whether a machine runs with the permit that a request gives, if it gives one.
+fn has_permit(status: &MachineStatus, request: &RecipeRequest) -> bool {
+    request.permit == status.permit || request.permit == PermitOptions::default()
 }
 
 /// Returns whether a request gives these parameters: a path is told there from the root on.

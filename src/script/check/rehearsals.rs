@@ -193,7 +193,7 @@ impl Rehearser<'_> {
 
 /// Says in which way of being rehearsed it was found. Whoever's fault it is, the recipe is to be mended.
 fn with_way(diagnostic: &Diagnostic, how: &str) -> Diagnostic {
-    let Fault { message, hint, cause, .. } = diagnostic.fault.clone();
-    let message = if how.is_empty() { message } else { format!("{message} ({how})") };
-    Diagnostic { fault: Fault { message, hint, cause, blame: Blame::Recipe }, ..diagnostic.clone() }
+    let fault = diagnostic.fault.clone();
+    let message = if how.is_empty() { fault.message } else { format!("{} ({how})", fault.message) };
+    Diagnostic { fault: Fault { message, blame: Blame::Recipe, ..fault }, ..diagnostic.clone() }
 }

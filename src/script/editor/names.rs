@@ -55,7 +55,7 @@ pub(crate) struct Names {
     pub(super) meant: Vec<Meant>,
 }
 
-const KEYWORDS: [&str; 30] = [
+pub(super) const KEYWORDS: [&str; 30] = [
     "let", "const", "fn", "private", "if", "else", "switch", "while", "loop", "do", "until", "for", "in", "break",
     "continue", "return", "throw", "try", "catch", "import", "export", "as", "true", "false", "this", "global", "is",
     "new", "static", "_",

@@ -35,6 +35,7 @@ pub(super) fn usual() -> Fixture {
         target: Target::default(),
         nodes: NODES.into(),
         zvols: crate::model::volume::ZVOLS.into(),
+        cgroups: crate::host::cgroup::CGROUPS.into(),
         user_net: false,
     })
 }
@@ -174,7 +175,7 @@ fn exits(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, 
         exits.push(ended.ok_or_else(|| {
             let fault = Fault::new(format!("no boot ends by {given:?}"));
             let fault = fault.hint(format!("one of {}", suggest::list(known())));
-            Raised::from(fault.maybe_hint(suggest::did_you_mean(&given, known()))).under(&at.to_string()).arg(0)
+            Raised::from(fault.did_you_mean(&given, known())).under(&at.to_string()).arg(0)
         })?);
     }
     state.borrow_mut().fixture.exits = exits.into();

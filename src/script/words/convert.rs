@@ -109,7 +109,7 @@ fn said(call: &Call<'_>) -> Result<Option<SourceForm>, Raised> {
     found.map(Some).ok_or_else(|| {
         let fault = Fault::new(format!("no disk is made of an image that is {given:?}"));
         let fault = fault.hint(format!("it is known how to make one of {}", suggest::list(names())));
-        about(fault.maybe_hint(suggest::did_you_mean(&given, names())).into())
+        about(fault.did_you_mean(&given, names()).into())
     })
 }
 

@@ -46,11 +46,15 @@ fn helper(call: &Call<'_>) -> Result<Dynamic, Raised> {
     };
     let argv = Argv::new(program).args(rest);
     call.permit(Asked::Run(&argv))?;
-    against_missing(call, program)?;
+    against_missing(call, program, "run")?;
     let name = value(&options, "name").map(|value| text(value).map_err(|raised| raised.under("name").arg(0)));
     let base = || Path::new(program).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut helper =
         Helper::new(&name.transpose()?.unwrap_or_else(base), argv).map_err(|fault| Raised::from(fault).arg(0))?;
+    if helper.name == crate::host::permit::NAME {
+        let fault = Fault::new(format!("a helper cannot be called {}: who guards a permit is", helper.name));
+        return Err(Raised::from(fault.hint("give it another `name`")).arg(0));
+    }
     set_options(call, &mut helper, &options)?;
     let mut evaluation = call.evaluation();
     let declared = &mut evaluation.run().helpers.declared;
@@ -81,7 +85,7 @@ fn set_options(call: &Call<'_>, helper: &mut Helper, options: &Map) -> Result<()
 }
 
 /// A program that is not there is found before anything happens; in a plan it is a warning.
-fn against_missing(call: &Call<'_>, program: &str) -> Result<(), Raised> {
+pub(super) fn against_missing(call: &Call<'_>, program: &str, key: &str) -> Result<(), Raised> {
     let is_missing = call.rehearses() && {
         let mut evaluation = call.evaluation();
         let host = &*evaluation.run().host;
@@ -93,7 +97,7 @@ fn against_missing(call: &Call<'_>, program: &str) -> Result<(), Raised> {
         return Ok(());
     }
     let fault = Fault::host(format!("`{program}` is not installed")).hint("install it, or correct its name");
-    let raised = Raised::from(fault).under("run").arg(0);
+    let raised = Raised::from(fault).under(key).arg(0);
     if call.evaluation().rehearsal == Some(Purpose::Run) {
         return Err(raised);
     }

@@ -48,7 +48,7 @@ fn on(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let event = known().find(|event| *event == name).ok_or_else(|| {
         let fault = Fault::new(format!("nothing is called {name:?} that happens to a machine"));
         let fault = fault.hint(format!("it is one of {}", suggest::list(known())));
-        Raised::from(fault.maybe_hint(suggest::did_you_mean(&name, known()))).arg(0)
+        Raised::from(fault.did_you_mean(&name, known())).arg(0)
     })?;
     let closure = call.args[1].clone().try_cast::<FnPtr>();
     let closure = closure.ok_or_else(|| expected("a closure", &call.args[1]).arg(1))?;

@@ -7,7 +7,7 @@ mod whole;
 
 use super::{Asks, Call, Example, Keys, Param, Type, Word, WordKind, expected, hooks, map, size, unknown_key};
 use crate::diag::{Blame, Diagnostic, Fault, Severity};
-use crate::model::{Bootrom, Draft, Ended, Limits, Machine, Part, PciSlot};
+use crate::model::{Bootrom, Draft, Ended, Limits, Machine, Part, PciSlot, Transfers};
 use crate::script::Booted;
 use crate::script::allowance::Asked;
 use crate::script::handle::{DeviceHandle, Exit, Handle, Made, Vm, VmState, nowhere};
@@ -29,6 +29,12 @@ pub(in crate::script) use part::part_of;
 const LIMITS: &[(&str, &str)] = &[
     ("memory", "what the hypervisor may have, a size: more than the guest's"),
     ("cpu", "percent of one processor: 150 is one and a half"),
+    ("cpu_weight", "Linux: the share of busy processors, from 1 to 10000; others have 100"),
+    ("nice", "from -20 to 19: the more, the more others go before it"),
+    ("readbps", "what may be read from disks in a second, a size"),
+    ("writebps", "the same of what is written"),
+    ("readiops", "how many operations may read in a second"),
+    ("writeiops", "the same of those that write"),
 ];
 
 pub(super) const WORDS: &[Word] = &[
@@ -84,7 +90,7 @@ pub(super) const WORDS: &[Word] = &[
         kind: WordKind::Method,
         on: Some(Handle::Vm),
         params: &[Param::map("limits", Keys::Own(LIMITS)).shown("#{ memory: 6.GiB, cpu: 150 }")],
-        help: "Limits what the hypervisor may take: memory, and percent of one processor (rctl(8), prlimit(1)).",
+        help: "Limits what the hypervisor and its helpers may take: memory, processors, disks (rctl(8), cgroups(7), nice(1)).",
         ..Word::of(limits)
     },
 ];
@@ -210,20 +216,35 @@ fn args(call: &Call<'_>) -> Result<Dynamic, Raised> {
 
 fn limits(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let options = call.options(0)?;
-    let mut limits = Limits::default();
-    if let Some(value) = options.get("memory").filter(|value| !value.is_unit()) {
-        limits.memory = Some(size(value).map_err(|raised| raised.under("memory").arg(0))?);
-    }
-    if let Some(value) = options.get("cpu").filter(|value| !value.is_unit()) {
-        let percent = value.as_int().ok().and_then(|percent| u32::try_from(percent).ok());
-        let percent = percent.ok_or_else(|| expected("percent of one processor, as 150", value));
-        limits.cpu = Some(percent.map_err(|raised| raised.under("cpu").arg(0))?);
-    }
+    let given = |key: &str| options.get(key).filter(|value| !value.is_unit());
+    let bytes = |key: &str| {
+        let read = |value| size(value).map_err(|raised: Raised| raised.under(key).arg(0));
+        given(key).map(read).transpose()
+    };
+    let transfers = Transfers {
+        readbps: bytes("readbps")?,
+        writebps: bytes("writebps")?,
+        readiops: whole(given("readiops"), "readiops", "operations in a second, as 500")?,
+        writeiops: whole(given("writeiops"), "writeiops", "operations in a second, as 500")?,
+    };
+    let limits = Limits {
+        memory: bytes("memory")?,
+        cpu: whole(given("cpu"), "cpu", "percent of one processor, as 150")?,
+        cpu_weight: whole(given("cpu_weight"), "cpu_weight", "a weight, as 50")?,
+        nice: whole(given("nice"), "nice", "how nice it is, as 10")?,
+        transfers,
+    };
     let vm = vm(call)?;
     let memory = vm.0.borrow().draft.memory;
     limits.check(memory).map_err(|fault| Raised::from(fault).arg(0))?;
     vm.0.borrow_mut().draft.limits = limits;
     Ok(Dynamic::UNIT)
+}
+
+/// Reads a whole number of the map of `limits`.
+fn whole<T: TryFrom<i64>>(value: Option<&Dynamic>, key: &str, what: &str) -> Result<Option<T>, Raised> {
+    let read = |value: &Dynamic| value.as_int().ok().and_then(|number| T::try_from(number).ok());
+    value.map(|value| read(value).ok_or_else(|| expected(what, value).under(key).arg(0))).transpose()
 }
 
 fn run(call: &Call<'_>) -> Result<Dynamic, Raised> {

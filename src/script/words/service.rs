@@ -135,7 +135,7 @@ fn afters(value: &Dynamic) -> Result<Vec<After>, Raised> {
         After::ALL.iter().find(|(name, _)| *name == word).map(|(_, after)| *after).ok_or_else(|| {
             let fault = Fault::new(format!("a guest does not end by {word:?}"));
             let fault = fault.hint(format!("one of {}", suggest::list(known())));
-            Raised::from(fault.maybe_hint(suggest::did_you_mean(&word, known()))).under(&index.to_string())
+            Raised::from(fault.did_you_mean(&word, known())).under(&index.to_string())
         })
     };
     list.iter().enumerate().map(read).collect()

@@ -21,9 +21,7 @@ pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Raised {
     let fault = Fault::new(format!("there is no key `{key}`")).cause(Cause::UnknownKey);
     let list = format!("keys: {}", suggest::list(known.iter().copied()));
     // What has no keys at all is told with how it is written.
-    let fault = fault
-        .maybe_hint((!known.is_empty()).then_some(list))
-        .maybe_hint(suggest::did_you_mean(key, known.iter().copied()));
+    let fault = fault.maybe_hint((!known.is_empty()).then_some(list)).did_you_mean(key, known.iter().copied());
     Raised::from(fault).under(key).about_key()
 }
 

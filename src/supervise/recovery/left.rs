@@ -3,8 +3,9 @@
 use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
-use crate::host::helper::{HelperId, HelperProcess};
+use crate::host::helper::{HelperEnd, HelperId, HelperProcess};
 use crate::host::interfaces;
+use crate::host::seat::Seat;
 use crate::host::store::StateRecord;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
@@ -13,7 +14,7 @@ use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner};
 use crate::supervise::made;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One thing that is given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,8 +209,9 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
-        Hold::Helper { name, id: HelperId::Process(process), .. } if same_boot => {
-            undo_helper(host, (name, process), journal, left, hold.back(platform));
+        Hold::Effect(Effect::MakeCgroup(folder)) if same_boot => undo_group(host, folder, left),
+        Hold::Helper { name, id: HelperId::Process(process), socket, .. } if same_boot => {
+            undo_helper(host, (name, process, socket.as_deref()), journal, left, hold.back(platform));
         }
         Hold::Temporary(path) if host.file(path).is_some() => left.backs.push(Back::File(path.clone())),
         Hold::Effect(_)
@@ -223,10 +225,11 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
     }
 }
 
-/// A helper that is still the one is ended. One that calls itself otherwise by now stays.
+/// A helper that is still the one is ended. One that calls itself otherwise by now stays. The socket of one that is gone goes, if nobody
+/// listens there.
 fn undo_helper(
     host: &dyn Host,
-    (name, process): (&str, &HelperProcess),
+    (name, process, socket): (&str, &HelperProcess, Option<&Path>),
     journal: &Journal,
     left: &mut Left,
     back: Option<Effect>,
@@ -236,6 +239,11 @@ fn undo_helper(
         left.backs.extend(back.map(Back::Effect));
     } else if !process.started.is_empty() && fact().is_some_and(|fact| fact.started == process.started) {
         left.kept.push(format!("process {}, which was the helper {name} and calls itself otherwise", process.pid));
+    } else if let Some(socket) = socket.filter(|socket| host.file(socket).is_some())
+        && !host.is_taken(&Seat::Socket(socket.into()))
+    {
+        let end = HelperEnd { name: name.into(), id: HelperId::Gone, socket: Some(socket.into()) };
+        left.backs.push(Back::Effect(Effect::EndHelper(Box::new(end))));
     }
 }
 
@@ -267,6 +275,13 @@ fn undo_half(
             left.backs.push(Back::Effect(if is_tap { Effect::DestroyTap(made) } else { Effect::DestroyLink(made) }));
         }
         _ => left.kept.push(unnamed),
+    }
+}
+
+/// A control group goes, which it only does when no process is in it.
+fn undo_group(host: &dyn Host, folder: &Path, left: &mut Left) {
+    if host.file(folder).is_some() {
+        left.backs.push(Back::Effect(Effect::RemoveCgroup(folder.into())));
     }
 }
 

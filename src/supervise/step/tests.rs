@@ -4,7 +4,8 @@ use proptest::prelude::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn rules() -> Rules {
-    Rules { stop_within: 60 * SECOND, has_agent: false, is_background: false, restart: None, is_imagined: false }
+    let (stop_within, force_within) = (60 * SECOND, FORCE_WITHIN);
+    Rules { stop_within, force_within, has_agent: false, is_background: false, restart: None, is_imagined: false }
 }
 
 /// A run as whoever drives it sees it: what was decided, and what became of it.
@@ -29,7 +30,7 @@ impl Walk {
         let is_evaluated = matches!(self.state.phase, Phase::Evaluating | Phase::Down | Phase::Stopped);
         let can = match &event {
             Event::Started => matches!(self.state.phase, Phase::Evaluating | Phase::Down),
-            Event::Ended(_) | Event::DialogFailed => self.has_guest,
+            Event::Ended(_) | Event::DialogFailed | Event::PermitLost => self.has_guest,
             Event::Evaluated(_) => is_evaluated,
             Event::Deadline => self.state.deadline.is_some(),
             Event::StopAsked => true,
@@ -66,6 +67,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => ends().prop_map(Event::Ended),
         1 => Just(Event::StopAsked),
         1 => Just(Event::DialogFailed),
+        1 => Just(Event::PermitLost),
         2 => Just(Event::Deadline),
         3 => any::<bool>().prop_map(Event::Evaluated),
     ];
@@ -82,6 +84,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         |(stop, [is_background, has_agent], restart)| Rules {
             has_agent,
             stop_within: Duration::from_secs(stop),
+            force_within: FORCE_WITHIN,
             is_background,
             restart,
             is_imagined: false,
@@ -274,4 +277,30 @@ fn a_guest_that_reboots_at_once_pauses_and_one_that_is_imagined_does_not() {
     );
     let imagined = told(&Rules { is_imagined: true, ..rules() }, &events);
     assert_eq!(imagined[5], "0 Evaluated(true) -> Evaluating: [Evaluate { is_reboot: true }]");
+}
+
+#[test]
+fn a_guest_whose_permit_is_lost_has_the_time_that_is_left_whatever_it_was_given_before() {
+    let lost = Rules { stop_within: 3 * SECOND, force_within: SECOND, ..rules() };
+    let with_agent = Rules { has_agent: true, ..rules() };
+    let button = Action::Stop(Means::PowerButton);
+    for (before, first) in [
+        (vec![(Event::Started, rules())], vec![button.clone()]),
+        // Its button is pressed already.
+        (vec![(Event::Started, rules()), (Event::StopAsked, rules())], vec![]),
+        (vec![(Event::Started, rules()), (Event::StopAsked, with_agent)], vec![button]),
+    ] {
+        let mut state = RunState::default();
+        for (event, rules) in before {
+            state = step(state, event, SECOND, &rules).0;
+        }
+        let (state, actions) = step(state, Event::PermitLost, 2 * SECOND, &lost);
+        assert_eq!((state.deadline, actions, state.is_stopped), (Some(5 * SECOND), first, true));
+        let (state, actions) = step(state, Event::Deadline, 5 * SECOND, &lost);
+        assert_eq!((state.deadline, actions), (Some(6 * SECOND), vec![Action::Stop(Means::Force)]));
+        // It is being switched off, and there is nothing left to say.
+        assert_eq!(step(state.clone(), Event::PermitLost, 6 * SECOND, &lost), (state.clone(), vec![]));
+        let (_, actions) = step(state, Event::Deadline, 6 * SECOND, &lost);
+        assert_eq!(actions, [Action::Stop(Means::Kill)]);
+    }
 }

@@ -2,8 +2,6 @@
 
 use super::Key;
 
-/// What `vm.limits` does not do (`model::Limits`).
-const TRANSFERS: &str = "vmrun limits memory and processor time alone, by `vm.limits`: use rctl(8) on bhyve's process";
 const CREATED: &str = "vm-bhyve uses it only when it makes the guest or one of its disks";
 
 pub(super) const KEYS: &[Key] = &[
@@ -12,17 +10,17 @@ pub(super) const KEYS: &[Key] = &[
     // a program that runs before each boot, with the guest's name and dataset
     Key::command("prestart", "", "`run(…)` before the machine"),
     // the nice value of bhyve; iN for idprio(1), rN for rtprio(1)
-    Key::instead("priority", "", "vmrun sets no priority: start it with nice(1), idprio(1) or rtprio(1)"),
+    Key::command("priority", "", "`vm.limits(#{ nice: … })`; idprio(1) and rtprio(1) are not the machine's"),
     // the most CPU, in percent
     Key::command("limit_pcpu", "", "`vm.limits(#{ cpu: … })`"),
     // the most that is read, a second
-    Key::instead("limit_rbps", "", TRANSFERS),
+    Key::command("limit_rbps", "", "`vm.limits(#{ readbps: … })`"),
     // the most that is written, a second
-    Key::instead("limit_wbps", "", TRANSFERS),
+    Key::command("limit_wbps", "", "`vm.limits(#{ writebps: … })`"),
     // the most reads a second
-    Key::instead("limit_riops", "", TRANSFERS),
+    Key::command("limit_riops", "", "`vm.limits(#{ readiops: … })`"),
     // the most writes a second
-    Key::instead("limit_wiops", "", TRANSFERS),
+    Key::command("limit_wiops", "", "`vm.limits(#{ writeiops: … })`"),
     // what follows a reboot of the guest: restart, or anything else to end
     Key::instead(
         "on_restart",

@@ -155,6 +155,30 @@ fn what_an_image_cannot_become_is_refused_with_a_way_out() {
 }
 
 #[test]
+fn a_key_that_is_gone_is_not_made_anew_behind_the_guests_back() {
+    let sandbox = Sandbox::new();
+    let recipe = recipe("debian-13", "ssh_port: 2222").replace("/vm/", "vm/");
+    sandbox.write("vm/web.img", &"\0".repeat(1 << 20));
+    sandbox.write("vm/web.seed", &"\0".repeat(1 << 20));
+    sandbox.write("web.rhai", &recipe);
+    let done = sandbox.run(&["plan", "web.rhai"]);
+    assert_eq!(done.code, 1);
+    same(
+        &done.stderr,
+        r#"
+error: the key vm/web.key is gone, and another one would not be the guest's
+ --> web.rhai:4:186
+  |
+4 | ...bababababababababababab" }, seed: "vm/web.seed", host_key: "vm/web.key",
+  |                                                               ^^^^^^^^^^^^
+  |
+  = hint: put it back: it is the guest's own /etc/ssh/ssh_host_ed25519_key, which `vmrun console` leads to
+"#,
+    );
+    assert!(!sandbox.path("vm/web.key").exists());
+}
+
+#[test]
 fn a_system_gives_its_user_what_that_needs_there() {
     let of = |os: &str| {
         let plan = planned(&recipe(os, "ssh_port: 2222"), &["--init"]);

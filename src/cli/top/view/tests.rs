@@ -41,6 +41,7 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
         instance: None,
         elsewhere: None,
         address: None,
+        permit: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names: which are known where, what is never read, and what modules offer.
 
 use super::{Alias, Checker, Local};
-use crate::diag::{Fault, suggest};
+use crate::diag::{Fault, Fix};
 use crate::script::check::exports::Exports;
 use crate::script::check::kinds::{self, ValueKind};
 use crate::script::check::{Role, Rule};
@@ -157,7 +157,7 @@ impl Checker<'_> {
         }
         let candidates = self.scope.iter().map(|known| known.name.as_str()).chain(facts());
         let fault = Fault::new(format!("there is no variable `{name}`"));
-        let fault = fault.maybe_hint(suggest::did_you_mean(name, candidates)).maybe_hint(habits::name(name));
+        let fault = fault.did_you_mean(name, candidates).maybe_hint(habits::name(name));
         self.report(Rule::UnknownName, fault, position);
         ValueKind::Any
     }
@@ -185,18 +185,19 @@ impl Checker<'_> {
         let (is_local, id) = (self.scope.iter().any(|known| known.name == name), format!("std/{name}"));
         let is_standard = modules::STDLIB.iter().any(|(known, _)| *known == id) && !self.is_blanked(name);
         let alias = self.aliases.iter_mut().rfind(|alias| alias.name == name).filter(|_| !is_local);
-        let hint = match alias {
+        let fault = Fault::new(format!("`{name}` is a module: its functions are called by `::`"));
+        let fault = match alias {
             Some(alias) => {
                 alias.is_used = true;
-                format!("write {name}::{function}(…)")
+                fault.hint(format!("write {name}::{function}(…)"))
             }
             None if is_standard && !is_local => {
-                format!("import \"{id}\" as {name}; then write {name}::{function}(…)")
+                let hint = format!("import \"{id}\" as {name}; then write {name}::{function}(…)");
+                fault.hint(hint).fix(import(id, name))
             }
             None => return false,
         };
-        let fault = Fault::new(format!("`{name}` is a module: its functions are called by `::`"));
-        self.report(Rule::UnknownName, fault.hint(hint), position);
+        self.report(Rule::UnknownName, fault, position);
         true
     }
 
@@ -210,7 +211,7 @@ impl Checker<'_> {
         if !exports.values.iter().any(|known| known == name) {
             let fault = Fault::new(format!("the module `{module}` has no value `{name}`"));
             let known = exports.values.iter().map(String::as_str);
-            self.report(Rule::UnknownName, fault.maybe_hint(suggest::did_you_mean(name, known)), position);
+            self.report(Rule::UnknownName, fault.did_you_mean(name, known), position);
         }
     }
 
@@ -224,12 +225,13 @@ impl Checker<'_> {
         if !self.is_blanked(name) {
             let known = self.aliases.iter().map(|alias| alias.name.as_str());
             let fault = Fault::new(format!("no module was imported as `{name}`"));
-            let fault = fault.hint(if modules::STDLIB.iter().any(|(id, _)| *id == format!("std/{name}")) {
-                format!("add an import: import \"std/{name}\" as {name};")
+            let id = format!("std/{name}");
+            let fault = if modules::STDLIB.iter().any(|(known, _)| *known == id) {
+                fault.hint(format!("add an import: import \"{id}\" as {name};")).fix(import(id, name))
             } else {
-                format!("add an import: import \"./{name}\" as {name}; for {name}.rhai beside this file")
-            });
-            self.report(Rule::UnknownName, fault.maybe_hint(suggest::did_you_mean(name, known)), position);
+                fault.hint(format!("add an import: import \"./{name}\" as {name}; for {name}.rhai beside this file"))
+            };
+            self.report(Rule::UnknownName, fault.did_you_mean(name, known), position);
         }
         None
     }
@@ -243,7 +245,7 @@ impl Checker<'_> {
         let Some(forms) = exports.functions.get(name) else {
             let known = exports.functions.keys().map(String::as_str);
             let fault = Fault::new(format!("the module `{module}` has no function `{name}`"));
-            let fault = fault.maybe_hint(suggest::did_you_mean(name, known));
+            let fault = fault.did_you_mean(name, known);
             return self.report(Rule::UnknownName, fault, position);
         };
         if !forms.iter().any(|params| params.len() == given) {
@@ -253,6 +255,10 @@ impl Checker<'_> {
             self.report(Rule::Arguments, fault.hint(format!("write {}", usages.join(" or "))), position);
         }
     }
+}
+
+fn import(path: String, name: &str) -> Fix {
+    Fix::Import { path, name: name.into() }
 }
 
 pub(super) fn arguments(number: usize) -> String {

@@ -152,7 +152,7 @@ impl Checker<'_> {
                 if !keys.contains(name) {
                     let fault = Fault::new(format!("the map has no key `{name}`"));
                     let fault = fault.hint(format!("`\"{name}\" in map` asks whether it has"));
-                    let fault = fault.maybe_hint(suggest::did_you_mean(name, keys.iter().map(ImmutableString::as_str)));
+                    let fault = fault.did_you_mean(name, keys.iter().map(ImmutableString::as_str));
                     self.report(Rule::UnknownKey, fault, position);
                 }
                 return ValueKind::Any;
@@ -180,7 +180,7 @@ impl Checker<'_> {
         let fault = Fault::new(format!("{} has no {what} `{name}`", base.article()));
         let list = matches!(base, ValueKind::Handle(_)).then(|| suggest::list(known.iter().copied()));
         let list = list.filter(|list| !list.is_empty()).map(|list| format!("it has {list}"));
-        let fault = fault.maybe_hint(list).maybe_hint(suggest::did_you_mean(name, known));
+        let fault = fault.maybe_hint(list).did_you_mean(name, known);
         self.report(Rule::UnknownProperty, fault, position);
         ValueKind::Any
     }
@@ -191,7 +191,7 @@ impl Checker<'_> {
         if !units().any(|unit| unit == name) {
             let fault = Fault::new(format!("a number has no property `{name}`"));
             let fault = fault.hint(format!("sizes have {}", suggest::list(units())));
-            let fault = fault.maybe_hint(suggest::did_you_mean(name, units()));
+            let fault = fault.did_you_mean(name, units());
             self.report(Rule::UnknownProperty, fault, position);
         }
     }
@@ -256,7 +256,7 @@ impl Checker<'_> {
             let candidates: Vec<&str> = candidates.chain(builtins().functions.keys().map(String::as_str)).collect();
             let what = if method { "method" } else { "function" };
             let fault = Fault::new(format!("there is no {what} `{name}`"));
-            self.report(Rule::UnknownName, fault.maybe_hint(suggest::did_you_mean(name, candidates)), position);
+            self.report(Rule::UnknownName, fault.did_you_mean(name, candidates), position);
         }
     }
 

@@ -260,7 +260,7 @@ impl ScopeReader<'_> {
         match self.tokens[before].kind {
             TokenKind::Mark => !matches!(self.word(before), ")" | "]" | "}"),
             TokenKind::Word => matches!(self.word(before), "return" | "in" | "else"),
-            TokenKind::Number | TokenKind::Text | TokenKind::Doc => false,
+            TokenKind::Number | TokenKind::Text | TokenKind::Doc | TokenKind::Comment => false,
         }
     }
 

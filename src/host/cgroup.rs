@@ -1,0 +1,150 @@
+//! The control group in which a machine's processes are on Linux, so that it has its limits: what of it the host has
+//! (admin-guide/cgroup-v2.rst of the kernel, cgroups(7)).
+
+use super::{Facts, FileFact, Platform};
+use crate::diag::Fault;
+use crate::model::{Argv, Machine, Transfers, VmName};
+use crate::qemu::Cgroup;
+use std::path::{Path, PathBuf};
+
+/// Where the kernel's tree of control groups is (cgroups(7)).
+pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// What stands in the plan of a host that is not here for the number of a disk's device.
+const UNKNOWN_DISK: &str = "MAJ:MIN";
+
+/// How much of a file of the kernel is read, in bytes.
+const READ_MAX: usize = 4096;
+
+/// The device on which a file is, or which it is: `MAJ:MIN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceNumber {
+    /// Its driver.
+    pub major: u64,
+    /// Which of those that the driver has.
+    pub minor: u64,
+}
+
+impl std::fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// Returns the folder of a machine's control group among those of the host.
+pub(crate) fn folder(groups: &Path, name: &VmName) -> PathBuf {
+    groups.join(format!("vmrun-{name}"))
+}
+
+/// Returns the control group that a machine with limits has on this host, if it has one: memory alone is limited without one where
+/// the host has none (setrlimit(2)). What is in the way of it is not asked here.
+pub(crate) fn of<H: Facts + ?Sized>(host: &H, machine: &Machine) -> Option<Cgroup> {
+    let limits = machine.limits();
+    let needed = limits.controllers();
+    if host.settings().platform != Platform::Linux || needed.is_empty() {
+        return None;
+    }
+    if needed == ["memory"] && !host.is_assumed() && unusable(host, &needed).is_some() {
+        return None;
+    }
+    let folder = folder(&host.settings().cgroups, machine.name());
+    let unknown = || vec![UNKNOWN_DISK.into()];
+    let disks = if limits.transfers == Transfers::default() {
+        Vec::new()
+    } else if host.is_assumed() {
+        unknown()
+    } else {
+        disks(host, machine).unwrap_or_else(|_| unknown())
+    };
+    Some(Cgroup { folder, disks })
+}
+
+/// Returns why the host keeps a machine within none of those limits that are only to be had by a control group.
+pub(crate) fn unkept<H: Facts + ?Sized>(host: &H, machine: &Machine) -> Option<Fault> {
+    let limits = machine.limits();
+    let needed = limits.controllers();
+    if host.is_assumed() || needed.is_empty() || needed == ["memory"] {
+        return None;
+    }
+    let of_disks = || if needed.contains(&"io") { disks(host, machine).err() } else { None };
+    unusable(host, &needed).or_else(of_disks)
+}
+
+/// Returns why the host makes no group with these controllers.
+fn unusable<H: Facts + ?Sized>(host: &H, needed: &[&str]) -> Option<Fault> {
+    let groups = &host.settings().cgroups;
+    let shown = groups.display();
+    let read = |name: &str| {
+        let bytes = host.read(&groups.join(name), READ_MAX).ok()?;
+        Some(String::from_utf8_lossy(&bytes).split_whitespace().map(String::from).collect::<Vec<_>>())
+    };
+    let Some(there) = read("cgroup.controllers") else {
+        let fault =
+            Fault::host(format!("the machine has limits, and {shown} is no tree of control groups of version 2"));
+        return Some(
+            fault
+                .hint("start the host with systemd.unified_cgroup_hierarchy=1, or say by VMRUN_CGROUP_DIR where it is"),
+        );
+    };
+    let given = read("cgroup.subtree_control").unwrap_or_default();
+    let lacks = |all: &[String]| needed.iter().find(|one| !all.iter().any(|has| has == *one)).copied();
+    if let Some(lacking) = lacks(&there) {
+        return Some(without(groups, lacking));
+    }
+    if let Some(lacking) = lacks(&given) {
+        let fault =
+            Fault::host(format!("the machine has limits, and the control groups in {shown} do not get {lacking}"));
+        return Some(fault.hint(format!("as root: echo +{lacking} > {shown}/cgroup.subtree_control")));
+    }
+    let may_write = || host.query(&Argv::new("test").arg("-w").arg(&shown)).is_ok();
+    if host.rights().root || may_write() {
+        return None;
+    }
+    let fault = Fault::host(format!("the machine has limits, and you may make no control group in {shown}"));
+    Some(fault.hint("run vmrun as root, or say by VMRUN_CGROUP_DIR which group is yours (systemd-run -p Delegate=yes)"))
+}
+
+/// The fault of a tree that lacks a controller: the kernel's has what no hierarchy of version 1 has; another, what it is given.
+fn without(groups: &Path, lacking: &str) -> Fault {
+    let fault = Fault::host(format!("the machine has limits, and {} has no controller {lacking}", groups.display()));
+    match groups.parent().filter(|_| groups != Path::new(CGROUPS)) {
+        Some(above) => fault.hint(format!("as root: echo +{lacking} > {}/cgroup.subtree_control", above.display())),
+        None => fault.hint(format!(
+            "a kernel that has it gives it to version 2 with cgroup_no_v1={lacking} at its command line, from its next start on"
+        )),
+    }
+}
+
+/// Returns the devices that have the machine's disks, each once.
+fn disks<H: Facts + ?Sized>(host: &H, machine: &Machine) -> Result<Vec<String>, Fault> {
+    let mut disks = Vec::new();
+    for (_, device) in machine.devices() {
+        for (_, _, path, _) in device.images() {
+            let path = path.as_path();
+            // One that is going to be made is where its folder is.
+            let fact = path.ancestors().find_map(|path| host.file(path));
+            let Some(number) = fact.and_then(|fact: FileFact| fact.device).filter(|number| number.major != 0) else {
+                let fault = Fault::host(format!("{} is on no disk whose transfers could be limited", path.display()));
+                return Err(
+                    fault.hint("have it on a file system that is on one block device, or leave these limits out")
+                );
+            };
+            let disk = whole(host, number);
+            if !disks.contains(&disk) {
+                disks.push(disk);
+            }
+        }
+    }
+    Ok(disks)
+}
+
+/// Returns the disk of a partition, which has no limits of its own; another device as it is.
+fn whole<H: Facts + ?Sized>(host: &H, number: DeviceNumber) -> String {
+    let device = Path::new("/sys/dev/block").join(number.to_string());
+    let read = |path: &Path| host.read(path, READ_MAX).ok();
+    let disk = read(&device.join("partition")).and_then(|_| {
+        let real = host.real(&device);
+        read(&real.parent()?.join("dev"))
+    });
+    disk.map_or_else(|| number.to_string(), |text| String::from_utf8_lossy(&text).trim().to_string())
+}
