@@ -143,8 +143,8 @@ fn whole<H: Facts + ?Sized>(host: &H, number: DeviceNumber) -> String {
     let device = Path::new("/sys/dev/block").join(number.to_string());
     let read = |path: &Path| host.read(path, READ_MAX).ok();
     let disk = read(&device.join("partition")).and_then(|_| {
-        let real = host.real(&device);
-        read(&real.parent()?.join("dev"))
+        let link_target = host.real(&device);
+        read(&link_target.parent()?.join("dev"))
     });
     disk.map_or_else(|| number.to_string(), |text| String::from_utf8_lossy(&text).trim().to_string())
 }

@@ -159,7 +159,7 @@ impl PermitSocket {
 
 impl Drop for PermitSocket {
     fn drop(&mut self) {
-        std::fs::remove_file(&self.path).may_fail("its folder goes with the machine");
+        remove(&self.path).may_fail("its folder goes with the machine");
     }
 }
 

@@ -14,6 +14,7 @@ const NAME_MAX: usize = 64;
 
 /// A program that is started before a machine's hypervisor and ended after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Helper {
     /// What it is called: the name of its program, or what a recipe says.
     pub name: String,

@@ -282,7 +282,7 @@ mod tests {
             let argv: Vec<String> = line.split(' ').map(str::to_string).collect();
             let reads = line == "ifconfig";
             let (output, carriers, cwd) = (output.to_string(), carriers.to_string(), "/vm".to_string());
-            Call { argv, output, reads, carriers, cwd, ..Call::default() }
+            Call { argv, cwd, output, reads, carriers, ..Call::default() }
         };
         Recording { calls: lines.iter().map(call).collect(), ..Recording::default() }
     }

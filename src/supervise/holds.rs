@@ -95,21 +95,21 @@ impl Hold {
     pub(crate) fn words(&self) -> Option<Vec<String>> {
         match self {
             Self::Effect(effect) => words_of(effect),
-            Self::Link(name) => words(&["link", name.as_str()]),
-            Self::Jail(jail) => words(&["jail", jail.as_str()]),
-            Self::Lock(name) => words(&["lock", name.as_str()]),
-            Self::Node(name) => words(&["node", name.as_str()]),
-            Self::Image(path, Access::ReadOnly) => words(&["reads", &path.to_string_lossy()]),
-            Self::Image(path, Access::ReadWrite) => words(&["writes", &path.to_string_lossy()]),
-            Self::Temporary(path) => words(&["file", &path.to_string_lossy()]),
+            Self::Link(name) => Some(words(&["link", name.as_str()])),
+            Self::Jail(jail) => Some(words(&["jail", jail.as_str()])),
+            Self::Lock(name) => Some(words(&["lock", name.as_str()])),
+            Self::Node(name) => Some(words(&["node", name.as_str()])),
+            Self::Image(path, Access::ReadOnly) => Some(words(&["reads", &path.to_string_lossy()])),
+            Self::Image(path, Access::ReadWrite) => Some(words(&["writes", &path.to_string_lossy()])),
+            Self::Temporary(path) => Some(words(&["file", &path.to_string_lossy()])),
             Self::Helper { id: HelperId::PidFile(_) | HelperId::Gone, .. } => None,
             Self::Helper { name, is_fatal, id: HelperId::Process(HelperProcess { pid, started, command }), socket } => {
                 let (pid, fatal) = (pid.to_string(), if *is_fatal { "fatal" } else { "" });
                 let socket = socket.as_ref().map(|socket| socket.to_string_lossy().into_owned());
                 let all = ["helper", name, &pid, started, fatal, command].into_iter().chain(socket.as_deref());
-                words(&all.collect::<Vec<_>>())
+                Some(words(&all.collect::<Vec<_>>()))
             }
-            Self::Guest { pid, started } => words(&["guest", &pid.to_string(), started]),
+            Self::Guest { pid, started } => Some(words(&["guest", &pid.to_string(), started])),
         }
     }
 
@@ -155,19 +155,20 @@ impl Hold {
 /// Returns the words of a journal for what an effect takes; nothing where it takes nothing.
 fn words_of(effect: &Effect) -> Option<Vec<String>> {
     match effect {
-        Effect::CreateLink(link) if link.kind == LinkKind::Tap => words(&["tap", link.name.as_str()]),
+        Effect::CreateLink(link) if link.kind == LinkKind::Tap => Some(words(&["tap", link.name.as_str()])),
         Effect::Join { bridge, member, how } => {
-            words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()])
+            Some(words(&[if how.is_span { "span" } else { "member" }, bridge.as_str(), member.as_str()]))
         }
-        Effect::CreateLink(link) => words(&["link", link.name.as_str()]),
-        Effect::CreateJail { jail, .. } => words(&["jail", jail.name.as_str()]),
-        Effect::Lend { jail, tap } => words(&["lent", jail.as_str(), tap.as_str()]),
+        Effect::CreateLink(link) => Some(words(&["link", link.name.as_str()])),
+        Effect::CreateJail { jail, .. } => Some(words(&["jail", jail.name.as_str()])),
+        Effect::Lend { jail, tap } => Some(words(&["lent", jail.as_str(), tap.as_str()])),
         Effect::CreateInner(inner) => {
-            words(&["inner", inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()])
+            let parts = [inner.jail.as_str(), inner.bridge.as_str(), inner.half.as_str(), inner.tap.as_str()];
+            Some(words(&[&["inner"][..], &parts].concat()))
         }
-        Effect::AddRoute(router) => words(&["route", &router.to_string()]),
+        Effect::AddRoute(router) => Some(words(&["route", &router.to_string()])),
         Effect::Disk(change) => made::words(change),
-        Effect::MakeCgroup(folder) => words(&["cgroup", &folder.to_string_lossy()]),
+        Effect::MakeCgroup(folder) => Some(words(&["cgroup", &folder.to_string_lossy()])),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)
@@ -191,8 +192,8 @@ fn words_of(effect: &Effect) -> Option<Vec<String>> {
     }
 }
 
-fn words(words: &[&str]) -> Option<Vec<String>> {
-    Some(words.iter().map(ToString::to_string).collect())
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
 }
 
 impl Run {

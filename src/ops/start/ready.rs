@@ -32,7 +32,7 @@ impl Awaited {
 
     /// Returns where in the file of the serial port begins what is said from now on.
     pub(super) fn now(&self) -> u64 {
-        self.serial_log.as_deref().and_then(|log| files::length(log)).unwrap_or_default()
+        self.serial_log.as_deref().and_then(files::length).unwrap_or_default()
     }
 
     /// Waits until a machine that was started is ready: what its serial port had said before says nothing. Returns whether it came
