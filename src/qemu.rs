@@ -2,6 +2,7 @@
 
 mod check;
 mod disk;
+mod host_parts;
 mod limits;
 pub(crate) mod messages;
 mod own;
@@ -15,6 +16,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 pub use check::{backends, check, ignored};
+pub(crate) use host_parts::{address as host_address, pinned};
 pub(crate) use limits::{Cgroup, limited};
 
 /// The most processors that QEMU's q35 has (7.2).
@@ -138,7 +140,8 @@ pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
     if let Some(uuid) = machine.uuid() {
         argv = argv.args(["-uuid", uuid]);
     }
-    argv = tpm(firmware(own::with_own_options(argv, machine), machine, setting), machine);
+    argv = own::with_own_options(host_parts::domains(argv, machine), machine);
+    argv = tpm(firmware(argv, machine, setting), machine);
     let mut places =
         machine.devices().filter_map(|(_, device)| disk::boot_index(device)).max().map_or(0, |last| last + 1)..;
     for (slot, device) in machine.devices() {
@@ -156,6 +159,7 @@ pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
             Counterpart::Sound => plug::sound(argv, &at),
             Counterpart::Uart => plug::uart(argv, &at, device),
             Counterpart::Input => plug::input(argv, &at, device),
+            Counterpart::Passthrough => host_parts::passthrough(argv, &at, device),
             Counterpart::Plain(name) => argv.args(["-device", &format!("{name},{}", at.address())]),
         };
     }

@@ -10,12 +10,15 @@ pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod ends;
 pub(crate) mod escape;
+pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod journal;
+pub(crate) mod lost;
 pub mod merge;
 pub(crate) mod part;
 pub(crate) mod race;
 pub(crate) mod sized;
+pub(crate) mod started;
 pub(crate) mod taken;
 pub(crate) mod transcript;
 pub(crate) mod words;
@@ -74,6 +77,9 @@ pub(crate) const CARRIERS: &[&str] = &[
     "cpuset", "daemon", "doas", "env", "idprio", "nice", "nohup", "rtprio", "screen", "setsid", "su", "sudo",
     "timeout", "tmux",
 ];
+
+/// The programs of which what they do is on a disk, where a later start finds it done.
+pub(crate) const LASTING: &[&str] = &["gpart", "newfs_msdos", "truncate", "zfs", "zpool"];
 
 /// Returns the last part of a path: the name of a program.
 pub(crate) fn base_name(path: &str) -> &str {

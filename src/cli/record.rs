@@ -44,7 +44,7 @@ pub(super) struct RecordArgs {
     /// Print a JSON object: `steps`, `again`, and the recordings `with` and `without`, with the files written
     #[arg(long)]
     json: bool,
-    /// Write the recipe into a folder, as MACHINE.rhai
+    /// Write the recipe into a folder, as MACHINE.rhai; one for each machine that the script boots
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "transcript"])]
     out: Option<PathBuf>,
     /// Record each arm of the script's `case` of which an argument is one, and write ARM.rhai for each
@@ -87,9 +87,14 @@ the real disk. The standard input is empty. A password is `***` wherever it is s
 
 A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
 with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
-the other way, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it) there and
-not there. What differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be
-said in a recipe stands in its first lines as NOT DERIVED, and the exit code is 1.
+the other way, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it; else each
+that its text and its calls name) there and not there; what is asked only then is tried in turn. What
+differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be said in a recipe
+stands in its first lines as NOT DERIVED, and the exit code is 1.
+
+A script that boots several machines is recorded with `--out FOLDER`: a recipe for each, in which stands
+what is its own, and of what several use, as a bridge, what it is the first to need. They start in the
+script's order (`after(…)`), and are checked beside each other.
 
 The recipe is then rehearsed, with and without `init`, and run boot by boot on a host that has what it
 needs and nothing else, once for each end of its first boot; its machines and commands are compared with
@@ -147,17 +152,18 @@ const SAME: &str = "same machine, same commands";
 /// Writes recipes into a folder, and says of each what it is.
 fn into(request: &Request<'_>, to: &Destination<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let all = into_folder(request, to, &mut |notice| term.notice(&notice))?;
-    if all.iter().any(|one| one.recorded.hides_password) {
+    if all.recipes.iter().any(|one| one.recorded.hides_password) {
         term.say(PASSWORD);
     }
     let mut faults = Vec::new();
-    for one in all {
+    for one in all.recipes {
         let path = one.path.display().to_string();
         let is_same = one.recorded.is_proved();
         term.say(format!("{path}: {}", if is_same { SAME } else { "not the same as the script" }));
         let of_it = wrong(one.recorded).into_iter();
         faults.extend(of_it.map(|one| Diagnostic { fault: one.fault.context(&path), ..one }));
     }
+    faults.extend(all.findings);
     told(faults)
 }
 

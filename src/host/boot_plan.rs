@@ -220,7 +220,7 @@ fn by_configuration(machine: &Machine, host: &Settings) -> Result<BootPlan, Faul
 fn under_qemu(machine: &Machine, setting: &PlanSetting<'_>) -> BootPlan {
     let folder = &setting.host.machine_folder(machine.name());
     let given = qemu::QemuSetting { folder, kvm: setting.kvm, user_net: setting.host.user_net, log: setting.log };
-    let argv = qemu::limited(qemu::argv(machine, &given), &machine.limits(), setting.cgroup);
+    let argv = qemu::limited(qemu::pinned(qemu::argv(machine, &given), machine), &machine.limits(), setting.cgroup);
     let needs_vars = machine.bootrom().is_some_and(|bootrom| bootrom.vars.is_none());
     let vars = needs_vars
         .then(|| PrivateFile { path: qemu::vars_file(folder), content: Content::Copy(qemu::OVMF_VARS.into()) });

@@ -214,11 +214,18 @@ pub(crate) fn without_interpreter(script: &Path) -> Option<Fault> {
     let head = String::from_utf8_lossy(&head).into_owned();
     // A carriage return at the end of the line is a part of the name.
     let line = head.strip_prefix("#!")?.split('\n').next()?.trim_matches([' ', '\t']);
-    let interpreter = line.split([' ', '\t']).next().filter(|name| !name.is_empty())?;
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let mut interpreter = words.next()?;
+    let mut is_there = Path::new(interpreter).exists();
+    // env(1) finds it along PATH.
+    if is_there && interpreter.ends_with("/env") {
+        interpreter = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
+        is_there = find(interpreter).is_some();
+    }
     let fault =
         || Fault::host(format!("cannot start {}: its interpreter {interpreter:?} is not there", script.display()));
     let hint = || format!("install it, or correct the first line of {}", script.display());
-    (!Path::new(interpreter).exists()).then(|| fault().hint(hint()))
+    (!is_there).then(|| fault().hint(hint()))
 }
 
 /// How commands ended that did not succeed.

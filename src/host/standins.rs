@@ -18,7 +18,7 @@ use crate::host::wait;
 use crate::model::Argv;
 use crate::recording::hidden::hide;
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized,
+    CARRIERS, Call, FileState, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized, started,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -84,6 +84,10 @@ impl Recorder {
         within: Duration,
         hear: &mut dyn FnMut(&str),
     ) -> Result<Recording, Fault> {
+        let program = command.first().map(String::as_str).unwrap_or_default();
+        if let Some(fault) = without_interpreter(Path::new(program)).filter(|_| program.contains('/')) {
+            return Err(fault);
+        }
         let folder = Folder::make(setting)?;
         let bell = folder.bell()?;
         let mut script = Script::start(command, &folder, self.reach)?;
@@ -120,7 +124,11 @@ impl Recorder {
         folder.calm_down(until);
         let (status, stderr, mut written) = script.end(hear)?;
         written.retain(|file| !is_made_up(file, setting));
-        let calls = folder.calls()?;
+        let mut calls = folder.calls()?;
+        if is_found_by_env(program) {
+            calls.iter_mut().for_each(|call| call.carriers = without_env(&call.carriers));
+        }
+        started::in_order(&mut calls);
         let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
         Ok(Recording {
             calls,
@@ -130,9 +138,20 @@ impl Recorder {
             made_up,
             is_cut,
             files: setting.files.clone(),
-            restarts: None,
+            ..Recording::default()
         })
     }
+}
+
+/// Whether the first line of a script has env(1) find its interpreter.
+fn is_found_by_env(program: &str) -> bool {
+    let head = script(&[program.to_string()]).and_then(|script| script.text.lines().next().map(String::from));
+    head.is_some_and(|head| head.starts_with("#!") && head.split_whitespace().any(|word| word.ends_with("/env")))
+}
+
+/// Returns the carriers of a call without the one that found the interpreter of the whole script.
+fn without_env(carriers: &str) -> String {
+    carriers.split(' ').skip_while(|carrier| *carrier == "env").collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a file is there for the recording alone: the script has not written it.
@@ -164,6 +183,15 @@ pub(crate) fn interfaces() -> Option<String> {
 /// The shells that run scripts.
 const SHELLS: &[&str] = &["sh", "ash", "bash", "dash", "ksh", "ksh93", "mksh", "oksh", "zsh", "csh", "tcsh"];
 
+/// Other programs that run scripts, with or without a version behind the name.
+const INTERPRETERS: &[&str] = &["perl", "python", "ruby", "lua", "tclsh", "php", "fish"];
+
+/// Whether a program runs the script that it is given.
+fn runs_scripts(program: &str) -> bool {
+    let stem = base_name(program).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    SHELLS.contains(&base_name(program)) || INTERPRETERS.contains(&stem)
+}
+
 /// Returns a command by which the shell of a script tells of each of its commands. Nothing where no shell of sh's kin runs it.
 pub(crate) fn traced(command: &[String]) -> Option<Vec<String>> {
     let tells = |program: &str| SHELLS.contains(&base_name(program)) && !program.ends_with("csh");
@@ -185,7 +213,7 @@ pub(crate) fn traced(command: &[String]) -> Option<Vec<String>> {
 /// Returns the text of the script that a command runs, if it can be read: the command itself, or what a shell is given.
 pub(crate) fn script(command: &[String]) -> Option<Source> {
     let (program, args) = command.split_first()?;
-    let path = if SHELLS.contains(&base_name(program)) {
+    let path = if runs_scripts(program) {
         PathBuf::from(args.iter().find(|arg| !arg.starts_with(['-', '+']))?)
     } else if program.contains('/') {
         program.into()

@@ -295,7 +295,7 @@ pub(super) mod tests {
         assert_eq!(arch_named("amd64"), Ok(Arch::Amd64));
         assert_eq!(
             arch_named("amd46"),
-            Err(Fault::new("there is no loader for \"amd46\"").hint("did you mean `amd64`?"))
+            Err(Fault::new("there is no loader for \"amd46\"").did_you_mean("amd46", ["amd64"]))
         );
         assert_eq!(
             arch_named("riscv"),

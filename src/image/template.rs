@@ -123,7 +123,8 @@ mod tests {
             ),
         ];
         for (text, with, message, hint) in cases {
-            assert_eq!(filled(text, with), Err(Fault::new(message).hint(hint)));
+            let said = filled(text, with).map_err(|fault| (fault.message, fault.hint));
+            assert_eq!(said, Err((message.into(), Some(hint.into()))));
         }
         let want = Fault::new("the value of {{a}} has more than one line")
             .hint("a value is a part of a line; commands belong into the script");

@@ -29,7 +29,7 @@ use super::written;
 use crate::bhyve::loader;
 use crate::model::{Argv, Loader, Machine, Size};
 use crate::recording::merge::{Pair, align};
-use crate::recording::{Call, base_name, node_of};
+use crate::recording::{Call, LASTING, base_name, node_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a row of calls comes to.
@@ -83,7 +83,7 @@ pub(crate) fn deeds(calls: &[Call]) -> Deeds {
 
 /// Whether what a command does is on a disk, where a later start finds it done.
 pub(crate) fn is_lasting(line: &str) -> bool {
-    ["zfs ", "zpool ", "gpart ", "newfs_msdos ", "truncate "].iter().any(|program| line.starts_with(program))
+    line.split_once(' ').is_some_and(|(program, _)| LASTING.contains(&program))
 }
 
 impl Deeds {

@@ -69,7 +69,7 @@ pub(super) fn unloaded(draft: &Draft) -> Option<&'static str> {
 pub(super) fn fitted(mut loader: Loader, draft: &Draft) -> Loader {
     let com1 = draft.ttys().find(|(_, name, _)| *name == "com1").map(|(_, _, tty)| tty.clone());
     let is_usual = |console: &Option<Tty>, com1: Option<Tty>| console.is_some() && *console == com1;
-    let (disks, devices) = (draft.loader_images(), draft.grub_devices());
+    let (disks, mut devices) = (draft.loader_images(), draft.grub_devices());
     match &mut loader {
         Loader::Bhyveload(load) => {
             if load.disks.as_ref().is_some_and(|given| given.iter().eq(disks.iter().map(|(_, path)| path))) {
@@ -80,6 +80,9 @@ pub(super) fn fitted(mut loader: Loader, draft: &Draft) -> Loader {
             }
         }
         Loader::Grub(grub) => {
+            // A recipe's map has no order, and GRUB asks by name.
+            devices.sort_by(|(one, _), (other, _)| one.cmp(other));
+            grub.map.iter_mut().for_each(|map| map.sort_by(|(one, _), (other, _)| one.cmp(other)));
             if grub.map.as_ref() == Some(&devices) {
                 grub.map = None;
             }

@@ -17,6 +17,7 @@ use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
+use crate::recording::guests::Before;
 use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
@@ -35,19 +36,23 @@ pub(crate) struct Flow {
     pub(crate) each_boot: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
+    /// The machine that it starts before this one.
+    pub(crate) after: Option<Before>,
+    /// What else is to be known of it.
+    pub(crate) remarks: Vec<String>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
 }
 
-/// What a script calls only where a file is there, or only where it is not.
+/// What a script calls only where some files are there, or are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Guard {
     /// A whole command, or arguments of bhyve's that belong together.
     pub(crate) what: Vec<String>,
-    /// The file.
-    pub(crate) path: String,
-    /// Whether it is where that is there.
-    pub(crate) is_there: bool,
+    /// Files, and whether each of them has to be there.
+    pub(crate) files: Vec<(String, bool)>,
+    /// Whether it is called where they are not all so.
+    pub(crate) is_otherwise: bool,
 }
 
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
@@ -77,7 +82,9 @@ pub(crate) fn recipe(
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
     text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &flow.remarks.iter().map(|remark| comment(0, remark)).collect::<String>();
     text += &carriers(steps);
+    text += &order(flow.after.as_ref());
     text += &policy(flow.on.as_deref());
     let disks = writer.disks();
     if !disks.is_empty() {
@@ -178,6 +185,14 @@ fn remark(flow: &Flow, init: &str) -> Option<&'static str> {
 const OTHERWISE: &str =
     "After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.";
 
+/// Says which machine is started first, where one script starts several.
+fn order(before: Option<&Before>) -> String {
+    let Some(Before { name, has_ended }) = before else { return String::new() };
+    let ended = format!("The script boots it when {name} has ended; `vmrun start` does not wait for that.");
+    let remark = if *has_ended { comment(0, &ended) } else { String::new() };
+    format!("{remark}\nafter({});\n", quoted(name))
+}
+
 /// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
 fn policy(on: Option<&[&'static str]>) -> String {
     let on = on.unwrap_or_default();
@@ -267,8 +282,12 @@ impl Writer<'_> {
     /// Returns what has to be so for a command, or for arguments of bhyve's, as an expression. Nothing where no file does.
     fn condition(&self, what: &[String]) -> Option<String> {
         let guard = self.guards.iter().find(|guard| guard.what == what)?;
-        let path = self.words.values.get(&guard.path).cloned().unwrap_or_else(|| quoted(&guard.path));
-        Some(format!("{}exists({path})", if guard.is_there { "" } else { "!" }))
+        let exists = |(path, is_there): &(String, bool)| {
+            let word = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
+            format!("{}exists({word})", if *is_there { "" } else { "!" })
+        };
+        let all = guard.files.iter().map(exists).collect::<Vec<_>>().join(" && ");
+        Some(if guard.is_otherwise { format!("!({all})") } else { all })
     }
 
     /// Finds the slots of a machine that are there only where a file is, or is not.
@@ -454,7 +473,7 @@ fn carriers(steps: &[Step]) -> String {
     let mut all: Vec<&str> =
         boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
     all.dedup();
-    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid"].contains(one));
+    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     match (all.is_empty(), detaches) {
         (true, _) => String::new(),

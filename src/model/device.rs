@@ -230,6 +230,7 @@ impl Device {
             | Counterpart::Sound
             | Counterpart::Uart
             | Counterpart::Input
+            | Counterpart::Passthrough
             | Counterpart::Plain(_)
             | Counterpart::None(_) => Vec::new(),
         }

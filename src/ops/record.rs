@@ -6,6 +6,7 @@ mod flow;
 pub(crate) mod folder;
 mod guards;
 mod sessions;
+mod shares;
 
 use self::flow::Known;
 use self::sessions::{Sessions, unsteady};
@@ -95,11 +96,17 @@ impl Recorded {
 
 /// Records a command once, or with and without the arguments that initialize the machine.
 pub(crate) fn record(request: &Request<'_>, notify: Notify<'_>) -> Result<Recorded, Vec<Diagnostic>> {
-    tried(request, notify)?.map_err(Vec::from)
+    let mut all = tried(request, false, notify)?.map_err(Vec::from)?;
+    all.pop().ok_or_else(|| Fault::new("nothing was recorded").into())
 }
 
-/// Records a command; what is wrong where it boots no machine comes back apart.
-fn tried(request: &Request<'_>, notify: Notify<'_>) -> Result<Result<Recorded, Fault>, Vec<Diagnostic>> {
+/// Records a command, and each machine that it boots if `is_each`; what is wrong where it boots no machine, or several and not each of them is
+/// wanted, comes back apart.
+fn tried(
+    request: &Request<'_>,
+    is_each: bool,
+    notify: Notify<'_>,
+) -> Result<Result<Vec<Recorded>, Fault>, Vec<Diagnostic>> {
     let extra = request.init_args.map(|line| words::split(line).map_err(|fault| fault.context("--init-args")));
     let extra = extra.transpose()?;
     let setting = request.setting()?;
@@ -107,10 +114,7 @@ fn tried(request: &Request<'_>, notify: Notify<'_>) -> Result<Result<Recorded, F
         escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
     let mut sessions = Sessions::new(request, setting, notify)?;
-    let command = filled(request.command, &[]);
-    let first = sessions.heard(&command)?;
-    let second = sessions.again(&command, &sessions.setting.clone())?;
-    let mut gaps: Vec<Fault> = second.and_then(|second| unsteady(&first, &second)).into_iter().collect();
+    let first = sessions.heard(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),
         Some(extra) => (sessions.heard(&filled(request.command, extra))?, Some(first)),
@@ -120,28 +124,15 @@ fn tried(request: &Request<'_>, notify: Notify<'_>) -> Result<Result<Recorded, F
         let hint = "`vmrun record --help` lists them, and tells how a script gets past their stand-ins";
         return Ok(Err(fault.hint(hint)));
     }
-    if let Some(doubt) = bootless(request, &with, without.as_ref()) {
-        // A transcript is of calls; a recipe without a machine is none.
-        if request.form == RecordingFormat::Recipe {
-            return Ok(Err(doubt));
-        }
-        if without.is_some() {
-            sessions.notify(Notice::warning(doubt));
-        }
+    let guests = shares::guests(request.command, &with, without.as_ref());
+    if request.form == RecordingFormat::Recipe && guests.names().len() > 1 {
+        return if is_each {
+            request.each(sessions, &guests, (&with, without.as_ref()))
+        } else {
+            Ok(Err(shares::refused(&guests)))
+        };
     }
-    let (mut with, mut without) = (with, without);
-    let known = if request.form == RecordingFormat::Recipe {
-        request.flow(&mut sessions, &mut with, without.as_mut(), &mut gaps)?
-    } else {
-        Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
-    };
-    let recorded = request.written(&with, without.as_ref(), &known)?;
-    if request.form != RecordingFormat::Recipe {
-        gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
-        return Ok(Ok(recorded));
-    }
-    gaps.extend(recorded.gaps);
-    Ok(Ok(Recorded { gaps, ..recorded }))
+    Ok(request.one(&mut sessions, with, without)?.map(|one| vec![one]))
 }
 
 /// The word of a command in whose place the arguments stand that initialize the machine.
@@ -220,6 +211,41 @@ fn differences(
 }
 
 impl Request<'_> {
+    /// Finds what a machine needs, and writes it: from the first recordings of the command, with and without what initializes.
+    fn one(
+        &self,
+        sessions: &mut Sessions<'_>,
+        mut with: Recording,
+        mut without: Option<Recording>,
+    ) -> Result<Result<Recorded, Fault>, Vec<Diagnostic>> {
+        sessions.tolerate(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
+        (with, without) = (sessions.tolerant(with), without.map(|without| sessions.tolerant(without)));
+        let second = sessions.again(&filled(self.command, &[]), &sessions.setting.clone())?;
+        let usual = without.as_ref().unwrap_or(&with);
+        let mut gaps: Vec<Fault> = second.and_then(|second| unsteady(usual, &second)).into_iter().collect();
+        if let Some(doubt) = bootless(self, &with, without.as_ref()) {
+            // A transcript is of calls; a recipe without a machine is none.
+            if self.form == RecordingFormat::Recipe {
+                return Ok(Err(doubt));
+            }
+            if without.is_some() {
+                sessions.notify(Notice::warning(doubt));
+            }
+        }
+        let known = if self.form == RecordingFormat::Recipe {
+            self.flow(sessions, &mut with, without.as_mut(), &mut gaps)?
+        } else {
+            Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
+        };
+        let recorded = self.written(&with, without.as_ref(), &known)?;
+        if self.form != RecordingFormat::Recipe {
+            gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
+            return Ok(Ok(recorded));
+        }
+        gaps.extend(recorded.gaps);
+        Ok(Ok(Recorded { gaps, ..recorded }))
+    }
+
     /// Writes the recording in the form that is asked for.
     fn written(
         &self,

@@ -1,5 +1,6 @@
 //! What QEMU cannot be told of a machine.
 
+use super::host_parts;
 use crate::diag::Fault;
 use crate::model::device::Counterpart;
 use crate::model::value::Value;
@@ -62,6 +63,9 @@ fn check_options(slot: PciSlot, device: &Device) -> Option<(Part, Fault)> {
         let fault = Fault::new(format!("nvme in slot {slot} is memory, which has no counterpart under QEMU"));
         return Some((Part::Option(slot, "ram"), fault.hint("give it a file")));
     }
+    if let Some((option, fault)) = host_parts::against_passthrough(device) {
+        return Some((Part::Option(slot, option), fault));
+    }
     check_sectors(slot, device)
 }
 
@@ -93,11 +97,10 @@ pub fn ignored(machine: &Machine) -> Vec<Fault> {
         !counterpart && !setting.is_default(value, machine.target())
     });
     let settings = settings.map(|(setting, value)| format!("`{}` {value}", setting.name));
-    let pins = (!machine.pins().is_empty()).then(|| "`pin`".to_string());
-    let domains = (!machine.domains().is_empty()).then(|| "`domains`".to_string());
     let jail = machine.jail().map(|_| "`jail`".to_string());
     let fault = |what| Fault::new(format!("{what} is for bhyve: QEMU is not told it"));
-    pins.into_iter().chain(domains).chain(jail).chain(settings).chain(options).chain(args).map(fault).collect()
+    let ignored = jail.into_iter().chain(settings).chain(options).chain(args).map(fault);
+    host_parts::said_of_pins(machine).into_iter().chain(ignored).collect()
 }
 
 /// Returns the network backends that QEMU cannot be given.

@@ -2,7 +2,7 @@ use super::*;
 use crate::diag::Fault;
 use crate::model::samples::{device, draft};
 use crate::model::value::{Tty, Value};
-use crate::model::{Bootrom, Setting as Key, Size};
+use crate::model::{Bootrom, Domain, Setting as Key, Size};
 
 #[test]
 fn a_machine_with_one_of_each_is_told_whole() {
@@ -203,7 +203,7 @@ fn every_new_device_is_told_as_qemu_knows_it() {
 fn what_has_no_counterpart_is_named() {
     let mut draft = draft(&[
         ("2", device("virtio-scsi", &[("dev", "/dev/cam/ctl")])),
-        ("3", device("passthru", &[("host", "2/0/0")])),
+        ("3", device("passthru", &[("host", "ppt0")])),
         ("4", device("nvme", &[("ram", "64")])),
         ("5", device("virtio-net", &[("backend", "vale0:lab")])),
     ]);
@@ -216,12 +216,52 @@ fn what_has_no_counterpart_is_named() {
         messages,
         [
             "virtio-scsi in slot 2 has no counterpart under QEMU",
-            "passthru in slot 3 has no counterpart under QEMU",
+            "ppt0 is the number of a driver of FreeBSD, which says nothing to QEMU",
             "nvme in slot 4 is memory, which has no counterpart under QEMU",
             "vale0:lab in slot 5 has no counterpart under QEMU",
         ]
     );
     let ignored: Vec<String> = ignored(&machine).iter().map(ToString::to_string).collect();
-    let said = ["`pin` is for bhyve: QEMU is not told it", "`keyboard` de is for bhyve: QEMU is not told it"];
+    let said = [
+        "under QEMU all of the machine runs on the processors 1: no vCPU is pinned by itself",
+        "`keyboard` de is for bhyve: QEMU is not told it",
+    ];
     assert_eq!(ignored, said);
+}
+
+#[test]
+fn what_a_machine_gets_of_the_host_is_told_as_qemu_knows_it() {
+    let options = [("host", "10/0/1"), ("rom", "/vm/a.rom")];
+    let mut draft = draft(&[("8", device("passthru", &options)), ("31", device("lpc", &[]))]);
+    draft.set(Key::named("wired").unwrap(), Value::Flag(true));
+    draft.cpus = 4;
+    draft.bootrom = Some(Bootrom { code: OVMF_CODE.parse().unwrap(), vars: None, template: None });
+    draft.pins.insert(0, "2".parse().unwrap());
+    draft.pins.insert(1, "4-5".parse().unwrap());
+    let domain = |size, cpus: &str, policy: Option<&str>| Domain {
+        size,
+        cpus: cpus.parse().ok(),
+        policy: policy.map(String::from),
+    };
+    draft.domains.insert(0, domain(Some(Size::mib(200)), "0,2-3", Some("prefer:1")));
+    draft.domains.insert(1, domain(Some(Size::mib(312)), "1", Some("0-1,3")));
+    let of = |draft: &crate::model::Draft| {
+        let machine = draft.clone().check().unwrap();
+        let setting = QemuSetting { folder: Path::new("/run/lab"), kvm: false, user_net: false, log: None };
+        (check(&machine), pinned(argv(&machine, &setting), &machine).words().join(" "))
+    };
+    let (faults, words) = of(&draft);
+    assert_eq!(faults, []);
+    assert!(words.starts_with("taskset -c 2,4-5 qemu-system-x86_64 -name lab"), "{words}");
+    let numa = "-object memory-backend-ram,id=node0,size=204800k,host-nodes=1,policy=preferred \
+         -numa node,nodeid=0,memdev=node0,cpus=0,cpus=2-3 \
+         -object memory-backend-ram,id=node1,size=319488k,host-nodes=0-1,host-nodes=3,policy=interleave \
+         -numa node,nodeid=1,memdev=node1,cpus=1";
+    assert!(words.contains(numa), "{words}");
+    assert!(words.ends_with("-device vfio-pci,host=0000:0a:00.1,addr=8.0,romfile=/vm/a.rom"), "{words}");
+    // Without a size each has as much.
+    draft.domains.insert(1, domain(None, "1", Some("first-touch")));
+    let (faults, words) = of(&draft);
+    assert_eq!(faults, []);
+    assert!(words.contains("id=node0,size=262144k") && words.contains("id=node1,size=262144k -numa"), "{words}");
 }

@@ -1,6 +1,6 @@
 //! Which files a shell script asks for, from what the shell tells of its commands (`sh -x`).
 
-use super::words;
+use super::{Call, words};
 
 /// A test for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,21 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
                 }
             }
             _ => {}
+        }
+    }
+    found
+}
+
+/// Returns the files that a script may ask for of which no shell tells: those that it names by their whole path, and those of its calls.
+pub(crate) fn named_files(text: &str, calls: &[Call]) -> Vec<FileTest> {
+    let is_end = |c: char| c.is_whitespace() || "'\"`(){}<>,;=|&$".contains(c);
+    let mut found: Vec<FileTest> = Vec::new();
+    let args = calls.iter().flat_map(|call| call.args().iter().flat_map(|arg| arg.split([',', '='])));
+    for path in text.split(is_end).chain(args) {
+        let is_path = path.len() > 1 && path.starts_with('/') && !path.contains("//") && !path.ends_with('/');
+        let is_program = ["/bin/", "/sbin/", "/usr/", "/dev/null"].iter().any(|folder| path.starts_with(folder));
+        if is_path && !is_program && !found.iter().any(|other| other.path == path) {
+            found.push(FileTest { path: path.into(), is_folder: false });
         }
     }
     found

@@ -21,8 +21,12 @@ pub struct Call {
     pub heard: String,
     /// The text of the file that it was told of: a loader's map of devices (`-m`), bhyve's configuration (`-k`).
     pub map: String,
-    /// What runs it, as `tmux daemon`; nothing if the script does by itself.
+    /// What runs it, as `tmux daemon`, with `&` where the shell does not wait for it; nothing if the script does by itself.
     pub carriers: String,
+    /// The process that called; 0 where that is not known.
+    pub pid: u32,
+    /// What has started that process; 0 where that is not known.
+    pub parent: u32,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -38,6 +42,8 @@ impl Call {
             heard: hide_lines(&answer.heard),
             map: hide_lines(&answer.map),
             carriers: answer.carriers.clone(),
+            pid: answer.pid,
+            parent: answer.parent,
             ..Self::default()
         };
         for arg in argv {
@@ -93,6 +99,8 @@ pub struct Recording {
     pub files: Vec<FileState>,
     /// It was cut where the script booted a machine too often.
     pub is_cut: bool,
+    /// The other machines that the script boots, where only one machine's calls are here.
+    pub beside: Vec<String>,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.
     pub restarts: Option<Vec<i32>>,
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
-//! of, and its carriers.
+//! of, its carriers, and the numbers of the process and its parent.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
@@ -29,6 +29,8 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, hide_lines(&answer.heard).as_bytes());
     put(&mut bytes, hide_lines(&answer.map).as_bytes());
     put(&mut bytes, answer.carriers.as_bytes());
+    put(&mut bytes, answer.pid.to_string().as_bytes());
+    put(&mut bytes, answer.parent.to_string().as_bytes());
     bytes
 }
 
@@ -64,6 +66,8 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         heard: text(take(&mut rest)?),
         map: text(take(&mut rest)?),
         carriers: text(take(&mut rest)?),
+        pid: number(take(&mut rest)?)?,
+        parent: number(take(&mut rest)?)?,
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))
@@ -75,6 +79,8 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, setting.limit.to_string().as_bytes());
     put(&mut bytes, setting.boots_max.to_string().as_bytes());
     put(&mut bytes, &setting.exits);
+    put(&mut bytes, if setting.exits_of.is_some() { b"of" } else { b"all" });
+    put(&mut bytes, setting.exits_of.as_deref().unwrap_or_default().as_bytes());
     put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
     put(&mut bytes, setting.files.len().to_string().as_bytes());
@@ -97,6 +103,8 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let limit = number(take(&mut rest)?)?;
     let boots_max = number(take(&mut rest)?)?;
     let exits = take(&mut rest)?.to_vec();
+    let is_of_one = take(&mut rest)? == b"of";
+    let exits_of = Some(text(take(&mut rest)?)).filter(|_| is_of_one);
     let has_modules = take(&mut rest)? == b"modules";
     let interfaces = text(take(&mut rest)?);
     let count: usize = number(take(&mut rest)?)?;
@@ -117,7 +125,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Scenario { exits, limit, boots_max, interfaces, answers, files, has_modules })
+    Some(Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, has_modules })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
@@ -213,12 +221,12 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
+            exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
             answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3)
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Scenario { exits, limit, boots_max, interfaces, answers, files, has_modules };
+            let setting = Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, has_modules };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }

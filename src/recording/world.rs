@@ -20,6 +20,10 @@ pub struct Answer {
     pub heard: String,
     /// The text of the file that it was told of: a loader's map of devices, bhyve's configuration.
     pub map: String,
+    /// The process that called, by which calls of the background have the order in which they were started.
+    pub pid: u32,
+    /// What has started that process.
+    pub parent: u32,
     /// The carriers that run it, with blanks between them.
     pub carriers: String,
     /// The exit status.
@@ -86,6 +90,8 @@ impl FileState {
 pub struct Scenario {
     /// The exit statuses of bhyve, in turn; the last one repeats.
     pub exits: Vec<u8>,
+    /// The machine whose exit statuses they are; any other powers off. Nothing where they are of all machines in turn.
+    pub exits_of: Option<String>,
     /// How many calls a script may make.
     pub limit: usize,
     /// How often a script may boot one machine before its recording is cut: it would go on for ever.
@@ -119,6 +125,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             exits: vec![1],
+            exits_of: None,
             limit: 1000,
             boots_max: usize::MAX,
             interfaces: INTERFACES.into(),
@@ -149,7 +156,7 @@ impl World {
         Self {
             answers: setting.answers.iter().filter(|prepared| !is_list(prepared)).cloned().collect(),
             network: Network::read(interfaces),
-            machines: Machines::new(&setting.exits),
+            machines: Machines::new(&setting.exits, setting.exits_of.clone()),
             storage: Storage::default(),
             kernel: Kernel::new(setting.has_modules),
         }

@@ -9,6 +9,7 @@ mod loader;
 mod open;
 pub(crate) mod paths;
 pub(crate) mod readiness;
+mod vfio;
 
 use crate::diag::{Fault, Severity};
 use crate::host::swtpm;
@@ -72,6 +73,7 @@ pub(crate) fn conflicts(
         if !host.settings().user_net {
             found.extend(qemu::backends(machine).into_iter().map(|(part, fault)| (part, fault, Severity::Error)));
         }
+        found.extend(vfio::unusable(host, machine, purpose.severity()));
         found.extend(qemu::ignored(machine).into_iter().map(|fault| (Part::Whole, fault, Severity::Warning)));
     }
     found.extend(loader::conflicts(host, machine, purpose, init));

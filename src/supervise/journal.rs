@@ -354,6 +354,8 @@ mod tests {
 + file /vm/ü%25.img.1.new
 + guest 77 
 + helper swtpm 78 81214 fatal swtpm%20socket
++ helper fs 79   virtiofsd /run/a%20b.sock
++ cgroup /sys/fs/cgroup/vmrun-web
 + lent web tap1
 + inner web bridge1 epair1b tap1
 ";

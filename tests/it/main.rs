@@ -117,6 +117,8 @@ mod record;
 mod record_boots;
 mod record_files;
 mod record_folder;
+mod record_guests;
+mod record_nested;
 mod record_runs;
 mod record_words;
 mod recorded;

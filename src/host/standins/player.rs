@@ -154,7 +154,15 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     for call in &calls {
         world.call(&call.argv);
     }
-    let answer = Answer { heard, map, carriers: carriers.into(), ..world.call(&call.argv) };
+    let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
+    let answer = Answer {
+        heard,
+        map,
+        carriers,
+        pid: std::process::id(),
+        parent: std::os::unix::process::parent_id(),
+        ..world.call(&call.argv)
+    };
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
@@ -163,6 +171,15 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     make_files(&words);
     Ok(answer)
+}
+
+/// Whether a shell runs this in the background (`&`): what a script runs so ignores SIGINT (2) and SIGQUIT (3) (POSIX.1-2024, XCU 2.11). It is
+/// seen where proc(5) says so, which is on Linux.
+fn is_in_background() -> bool {
+    const BOTH: u64 = 1 << (2 - 1) | 1 << (3 - 1);
+    let status = read_text(Path::new("/proc/self/status")).unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    ignored.is_some_and(|ignored| ignored & BOTH == BOTH)
 }
 
 /// Makes the files that a call would make, for the script to go on with. One that is there stays as it is.

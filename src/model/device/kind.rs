@@ -102,6 +102,8 @@ pub enum Counterpart {
     Uart,
     /// An input device of the host.
     Input,
+    /// A PCI device of the host.
+    Passthrough,
     /// Any other: the name of QEMU's device.
     Plain(&'static str),
     /// None, with the way out.

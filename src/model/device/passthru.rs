@@ -27,6 +27,6 @@ pub(super) const PASSTHRU: DeviceKind = DeviceKind {
     ..DeviceKind::new(
         "passthru",
         "A PCI device of the host, for the guest alone; needs `wired: true`.",
-        Counterpart::None("leave it out where the recipe runs under QEMU"),
+        Counterpart::Passthrough,
     )
 };

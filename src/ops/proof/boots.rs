@@ -58,7 +58,7 @@ pub(crate) fn differences(
 }
 
 /// Says after which of bhyve's statuses something is so.
-fn of(statuses: &BTreeSet<i32>) -> String {
+pub(crate) fn of(statuses: &BTreeSet<i32>) -> String {
     let all: Vec<String> = statuses.iter().map(ToString::to_string).collect();
     match all.split_last() {
         Some((_, others)) if others.len() + 1 == STATUSES.len() => String::new(),

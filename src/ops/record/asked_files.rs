@@ -1,98 +1,165 @@
 //! What a script does only where a file is there, or only where it is not: each file that it asks for is there in one recording and is not
 //! in another, and they are compared.
 
+use super::guards::{answer_found, questions};
 use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::host::{files, standins};
 use crate::import::recorded::{Guard, import, with_whole_paths};
 use crate::model::{Draft, Target};
-use crate::recording::asked::{FileTest, file_tests};
+use crate::recording::asked::{FileTest, file_tests, named_files};
 use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::groups;
 use crate::recording::race::race;
-use crate::recording::{Call, FileState, Recording};
+use crate::recording::{Call, FileState, Recording, Scenario};
+use std::collections::VecDeque;
 use std::path::Path;
-
-/// How many files are there in one recording and not in another.
-const FILES_MAX: usize = 12;
 
 /// What hangs on files.
 #[derive(Default)]
 pub(super) struct Files {
-    /// What is called only where a file is there, or is not.
+    /// What is called only where files are there, or are not.
     pub(super) guards: Vec<Guard>,
-    /// A recording for each file on which something hangs, in which it is the other way.
-    pub(super) others: Vec<(FileState, Recording)>,
+    /// A recording for each file on which something hangs, in which it is the other way, with those that had to be so that it was asked for.
+    pub(super) others: Vec<(Vec<FileState>, Recording)>,
     /// How these files are on the host on which it is recorded.
     pub(super) states: Vec<FileState>,
     /// The recording with all that is called in any of them.
     pub(super) all: Option<Recording>,
+    /// What is to be known of it.
+    pub(super) remarks: Vec<String>,
     /// What cannot be said in a recipe.
     pub(super) gaps: Vec<Fault>,
+    /// The files that are asked for, whatever is there.
+    pub(super) asked: Vec<FileTest>,
+}
+
+/// A recording with some files the other way, and what it is the first to ask for.
+struct Node {
+    turned: Vec<FileState>,
+    recording: Recording,
+    /// Tests that the recordings before it do not have.
+    news: Vec<FileTest>,
+    /// All tests up to it.
+    known: Vec<FileTest>,
 }
 
 impl Sessions<'_> {
-    /// Finds what hangs on files in a recording of a command.
+    /// Finds what hangs on files in a recording of a command. One that is asked for only where another one is there, or is not, is tried too.
     pub(super) fn files(&mut self, command: &[String], usual: &Recording, target: Target) -> Result<Files, Fault> {
         let mut found = Files::default();
-        let Some(traced) = standins::traced(command).filter(|_| self.is_repeatable()) else { return Ok(found) };
-        let setting = self.setting.clone();
-        let mut lines = Vec::new();
-        let Some(told) = self.listened(&traced, &setting, &mut |line| lines.push(line.to_string()))? else {
+        if !self.is_repeatable() {
             return Ok(found);
-        };
-        let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
-        let tests = file_tests(&lines, &cwd);
+        }
+        let setting = self.setting.clone();
+        let Some((told, tests)) = self.asking(command, &setting)? else { return Ok(found) };
         // One that does something else when its shell tells of its commands hangs on what it tells.
         if tests.is_empty() || race(usual, &told).is_some() {
             return Ok(found);
         }
-        let usual = &with_whole_paths(usual, target, &whole_path);
-        for test in tests.into_iter().filter(|test| !is_of_the_system(&test.path)).take(FILES_MAX) {
-            self.turned(command, &test, &mut found, usual, target)?;
+        found.asked.clone_from(&tests);
+        let usual = with_whole_paths(usual, target, &whole_path);
+        let root = Node { turned: Vec::new(), recording: usual.clone(), news: tests.clone(), known: tests };
+        let mut rest = VecDeque::from([root]);
+        while let Some(node) = rest.pop_front() {
+            for test in node.news.iter().filter(|test| !is_of_the_system(&test.path)) {
+                rest.extend(self.turned(command, test, &mut found, &usual, &node, target)?);
+            }
         }
-        for (other, recording) in &mut found.others {
+        for (turned, recording) in &mut found.others {
             recording.files.clone_from(&found.states);
-            recording.files.retain(|state| state.path != other.path);
-            recording.files.push(other.clone());
+            recording.files.retain(|state| !turned.iter().any(|other| other.path == state.path));
+            recording.files.extend(turned.iter().cloned());
         }
         Ok(found)
     }
-}
 
-impl Sessions<'_> {
-    /// Records a command with a file the other way, and compares. A folder with all that is in it is not taken away.
+    /// Records a command, and returns the files that it asks for besides: as its shell tells them, else all that it may ask for.
+    pub(super) fn asking(
+        &mut self,
+        command: &[String],
+        setting: &Scenario,
+    ) -> Result<Option<(Recording, Vec<FileTest>)>, Fault> {
+        let traced = standins::traced(command);
+        let mut lines = Vec::new();
+        let mut hear = |line: &str| lines.push(line.to_string());
+        let Some(recording) = self.listened(traced.as_deref().unwrap_or(command), setting, &mut hear)? else {
+            return Ok(None);
+        };
+        let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
+        let tests = if traced.is_some() {
+            file_tests(&lines, &cwd)
+        } else {
+            let text = standins::script(command).map(|script| script.text).unwrap_or_default();
+            named_files(&text, &recording.calls)
+        };
+        Ok(Some((recording, tests)))
+    }
+
+    /// Records a command with one more file the other way, and compares. A folder with all that is in it is not taken away.
     fn turned(
         &mut self,
         command: &[String],
         test: &FileTest,
         found: &mut Files,
         usual: &Recording,
+        before: &Node,
         target: Target,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Node>, Fault> {
         let is_there = files::exists(Path::new(&test.path));
         if is_there && files::is_folder(Path::new(&test.path)) {
-            return Ok(());
+            return Ok(None);
         }
         let state = FileState { path: test.path.clone(), is_there, is_folder: test.is_folder };
-        let other = FileState { is_there: !is_there, ..state.clone() };
+        let other = FileState { is_there: !is_there, ..state };
+        let turned = [before.turned.as_slice(), &[other]].concat();
         let mut setting = self.setting.clone();
-        setting.files.push(other.clone());
-        match self.again(command, &setting) {
-            Ok(Some(recording)) => {
-                found.compare(state, other, usual, with_whole_paths(&recording, target, &whole_path), target);
+        setting.files.extend(turned.iter().cloned());
+        match self.asking(command, &setting) {
+            Ok(Some((recording, tests))) => {
+                let recording = with_whole_paths(&recording, target, &whole_path);
+                let news: Vec<FileTest> =
+                    tests.into_iter().filter(|test| before.known.iter().all(|known| known.path != test.path)).collect();
+                let known = [before.known.as_slice(), &news].concat();
+                let node = Node { turned, recording, news, known };
+                let is_one = found.compare(usual, before, &node, target);
+                if is_one {
+                    let asked = self.answers_where(command, before, &node)?;
+                    found.gaps.extend(asked);
+                }
+                Ok(Some(node).filter(|_| is_one))
             }
-            Ok(None) => {}
-            Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+            Ok(None) => Ok(None),
+            Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
             Err(fault) => {
-                let what = format!("what the script does where {} is not known: {fault}", other.shown());
+                let what = format!("what the script does where {} is not known: {fault}", shown(&turned));
                 found.gaps.push(Fault::new(what).maybe_hint(fault.hint));
+                Ok(None)
             }
         }
-        Ok(())
     }
+
+    /// Answers the questions the other way that are asked only where files are so.
+    fn answers_where(&mut self, command: &[String], before: &Node, node: &Node) -> Result<Vec<Fault>, Fault> {
+        let mut gaps = Vec::new();
+        for question in questions(&node.recording.calls, &before.recording.calls) {
+            let mut setting = self.setting.clone();
+            setting.files.extend(node.turned.iter().cloned());
+            let answer = answer_found(&question);
+            let shown =
+                format!("{} and `{}` finds something", shown(&node.turned), hide(&question.command().to_string()));
+            setting.answers.push(answer);
+            gaps.extend(self.otherwise(command, &setting, &node.recording, &shown)?);
+        }
+        Ok(gaps)
+    }
+}
+
+/// Says how files are.
+pub(super) fn shown(files: &[FileState]) -> String {
+    files.iter().map(FileState::shown).collect::<Vec<_>>().join(" and ")
 }
 
 /// Whether a path is of the kernel, which says by itself what is there.
@@ -101,81 +168,119 @@ fn is_of_the_system(path: &str) -> bool {
         || ["/dev/null", "/dev/tty", "/dev/zero", "/dev/stdin"].contains(&path)
 }
 
+/// Whether a file is one by which a script knows that it runs already.
+fn is_of_a_run(path: &str) -> bool {
+    ["/var/run/", "/run/", "/tmp/", "/var/tmp/", "/var/lock/"].iter().any(|folder| path.starts_with(folder))
+        || [".pid", ".lock", ".lck"].iter().any(|end| path.ends_with(end))
+}
+
+/// Returns the commands that change something.
+pub(super) fn acts(recording: &Recording) -> Vec<&[String]> {
+    recording.calls.iter().filter(|call| !call.reads).map(|call| call.argv.as_slice()).collect()
+}
+
 impl Files {
-    fn compare(&mut self, state: FileState, other: FileState, usual: &Recording, recording: Recording, target: Target) {
+    /// Compares a recording with the one before it, and returns whether it boots a machine that a recipe may have beside that one's.
+    fn compare(&mut self, usual: &Recording, before: &Node, node: &Node, target: Target) -> bool {
         let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
-        let changes = |recording: &Recording| -> Vec<Vec<String>> {
-            recording.calls.iter().filter(|call| !call.reads).map(|call| call.argv.clone()).collect()
-        };
-        if changes(usual) == changes(&recording) {
-            return;
+        if acts(&before.recording) == acts(&node.recording) {
+            return true;
         }
-        if !boots(&recording) {
-            // That one of its files is missing bhyve says, and vmrun before it.
-            if !is_a_machines(usual, &state.path, target) {
-                let what = format!("where {} the script boots no machine, and the recipe does", other.shown());
+        let Some(last) = node.turned.last() else { return false };
+        if !boots(&node.recording) {
+            // That one of its files is missing bhyve says, and vmrun before it; and vmrun knows what runs.
+            if last.is_there && is_of_a_run(&last.path) {
+                let path = hide(&last.path);
+                let remark =
+                    format!("Where {path} is there the script takes its machine to run; vmrun knows that by itself.");
+                self.remarks.push(remark);
+            } else if !is_a_machines(usual, &last.path, target) {
+                let what = format!("where {} the script boots no machine, and the recipe does", shown(&node.turned));
                 let hint = "write `if !exists(\"…\") { throw \"…\"; }` into the recipe";
                 self.gaps.push(Fault::new(what).hint(hint));
             }
-            return;
+            return false;
         }
         let base = self.all.clone().unwrap_or_else(|| usual.clone());
-        if let Some(all) = self.together(&base, &recording, &state, &other, target) {
-            self.all = Some(all);
-            self.states.push(state);
-            self.others.push((other, recording));
-        } else {
-            let what = format!("where {} the script boots another machine than the recipe", other.shown());
+        let Some(all) = together(&base, &node.recording, target) else {
+            let what = format!("where {} the script boots another machine than the recipe", shown(&node.turned));
             let hint = "let two recipes be made of it, or write `if exists(\"…\")` around both";
             self.gaps.push(Fault::new(what).hint(hint));
+            return false;
+        };
+        self.all = Some(all);
+        for file in &node.turned {
+            if !self.states.iter().any(|state| state.path == file.path) {
+                self.states.push(FileState { is_there: !file.is_there, ..file.clone() });
+            }
         }
+        self.others.push((node.turned.clone(), node.recording.clone()));
+        self.learn(before, node, last);
+        true
     }
 
-    /// Returns a recording with what is called in both, and keeps what is called in one of them alone. Nothing where the two machines are none
-    /// together.
-    fn together(
-        &mut self,
-        base: &Recording,
-        other: &Recording,
-        state: &FileState,
-        turned: &FileState,
-        target: Target,
-    ) -> Option<Recording> {
-        let (left, right): (Vec<&Call>, Vec<&Call>) = (base.calls.iter().collect(), other.calls.iter().collect());
-        let mut alone = Vec::new();
-        let calls = align(&left, &right, |a, b| likeness(a, b)).into_iter().map(|pair| match pair {
-            Pair::Left(call) => {
-                alone.push((call.argv.clone(), state));
-                (*call).clone()
+    /// Learns what is called in one of two recordings alone. Where that is not all, the proof tells.
+    fn learn(&mut self, before: &Node, node: &Node, last: &FileState) {
+        let condition = |file: &FileState| (file.path.clone(), file.is_there);
+        let all: Vec<(String, bool)> = node.turned.iter().map(condition).collect();
+        let usually = (last.path.clone(), !last.is_there);
+        let (gone, come) = alone(&before.recording, &node.recording);
+        for what in come {
+            if !self.guards.iter().any(|guard| guard.what == what) {
+                self.guards.push(Guard { what, files: all.clone(), is_otherwise: false });
             }
-            Pair::Right(call) => {
-                alone.push((call.argv.clone(), turned));
-                (*call).clone()
-            }
-            Pair::Both(left, right) => both(left, right, |words, is_left| {
-                alone.push((words.to_vec(), if is_left { state } else { turned }));
-            }),
-        });
-        let all = Recording { calls: calls.collect(), ..base.clone() };
-        let drafts = drafts(&all, target)?;
-        let is_part = |other: &Recording| {
-            let others = self::drafts(other, target).unwrap_or_default();
-            others.len() == drafts.len()
-                && others.iter().zip(&drafts).all(|(one, all)| differs_in_slots_alone(one, all))
-        };
-        if !is_part(base) || !is_part(other) {
-            return None;
         }
-        // What hangs on another file is not there in this recording either.
-        alone.retain(|(what, _)| !self.guards.iter().any(|guard| guard.what == *what));
-        let guard = |(what, state): (Vec<String>, &FileState)| Guard {
-            what,
-            path: state.path.clone(),
-            is_there: state.is_there,
-        };
-        self.guards.extend(alone.into_iter().map(guard));
-        Some(all)
+        for what in gone {
+            match self.guards.iter_mut().find(|guard| guard.what == what) {
+                Some(guard) if !guard.is_otherwise && !guard.files.iter().any(|(path, _)| *path == last.path) => {
+                    guard.files.push(usually.clone());
+                }
+                Some(_) => {}
+                None if before.turned.is_empty() => {
+                    self.guards.push(Guard { what, files: vec![usually.clone()], is_otherwise: false });
+                }
+                None => self.guards.push(Guard { what, files: all.clone(), is_otherwise: true }),
+            }
+        }
     }
+}
+
+/// Returns what is called in the first of two recordings alone, and in the second: commands, and arguments of bhyve's.
+fn alone(first: &Recording, second: &Recording) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+    let (left, right): (Vec<&Call>, Vec<&Call>) = (first.calls.iter().collect(), second.calls.iter().collect());
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for pair in align(&left, &right, |a, b| likeness(a, b)) {
+        match pair {
+            Pair::Left(call) => gone.push(call.argv.clone()),
+            Pair::Right(call) => come.push(call.argv.clone()),
+            Pair::Both(left, right) => {
+                drop(both(
+                    left,
+                    right,
+                    |words, is_left| {
+                        if is_left { gone.push(words.to_vec()) } else { come.push(words.to_vec()) }
+                    },
+                ))
+            }
+        }
+    }
+    (gone, come)
+}
+
+/// Returns a recording with what is called in both. Nothing where the two machines are none together.
+fn together(base: &Recording, other: &Recording, target: Target) -> Option<Recording> {
+    let (left, right): (Vec<&Call>, Vec<&Call>) = (base.calls.iter().collect(), other.calls.iter().collect());
+    let calls = align(&left, &right, |a, b| likeness(a, b)).into_iter().map(|pair| match pair {
+        Pair::Left(call) | Pair::Right(call) => (*call).clone(),
+        Pair::Both(left, right) => both(left, right, |_, _| {}),
+    });
+    let all = Recording { calls: calls.collect(), ..base.clone() };
+    let drafts = drafts(&all, target)?;
+    let is_part = |other: &Recording| {
+        let others = self::drafts(other, target).unwrap_or_default();
+        others.len() == drafts.len() && others.iter().zip(&drafts).all(|(one, all)| differs_in_slots_alone(one, all))
+    };
+    (is_part(base) && is_part(other)).then_some(all)
 }
 
 /// Returns a call with the arguments of two, and tells which are those of one of them alone: the first, or not.

@@ -1,12 +1,14 @@
 //! What a script does after its boots: it is recorded with each end of a boot, and the recordings are compared.
 
 use super::sessions::Sessions;
-use crate::diag::{Blame, Fault};
+use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins;
 use crate::import::commands_proof::deeds;
+use crate::ops::proof::boots;
 use crate::recording::ends::{POWERED_OFF, Restarts, STATUSES};
 use crate::recording::hidden::hide;
 use crate::recording::{Call, Recording, Scenario, merge};
+use std::collections::BTreeSet;
 
 /// How often a machine may be booted in a recording that only asks whether it is booted again.
 const BOOTS_MAX: usize = 4;
@@ -86,7 +88,8 @@ pub(super) fn hangs_on_status(command: &[String]) -> bool {
         "if", "elif", "while", "until", "for", "case", "set", "trap", "exec", "source", "eval", "sh", "bash", "ksh",
         "csh", "perl", "python", "function",
     ];
-    let Some(script) = standins::script(command) else { return true };
+    // What another program than a shell runs has words of its own.
+    let Some(script) = standins::script(command).filter(|_| standins::traced(command).is_some()) else { return true };
     let (first, rest) = script.text.split_once('\n').unwrap_or_default();
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     first.contains(" -")
@@ -130,13 +133,38 @@ fn several(course: &Course) -> Option<Fault> {
     }
 }
 
+/// Tells which other machines of the script it boots only after some ends of this one.
+fn beside(course: &Course, off: &Recording) -> Vec<Fault> {
+    let mut gaps: Vec<(Vec<&String>, bool, BTreeSet<i32>)> = Vec::new();
+    for (status, recording) in &course.ends {
+        let lacks = |of: &'_ [String], name: &String| !of.contains(name);
+        let less: Vec<&String> = off.beside.iter().filter(|name| lacks(&recording.beside, name)).collect();
+        let more: Vec<&String> = recording.beside.iter().filter(|name| lacks(&off.beside, name)).collect();
+        for (names, is_more) in [(less, false), (more, true)].into_iter().filter(|(names, _)| !names.is_empty()) {
+            match gaps.iter_mut().find(|(others, of_more, _)| *others == names && *of_more == is_more) {
+                Some((_, _, statuses)) => drop(statuses.insert(*status)),
+                None => gaps.push((names, is_more, [*status].into())),
+            }
+        }
+    }
+    let told = gaps.into_iter().map(|(names, is_more, statuses)| {
+        let (after, names) = (boots::of(&statuses), suggest::list(names.into_iter().map(String::as_str)));
+        let does = if is_more { "boots" } else { "does not boot" };
+        let fault = Fault::new(format!("{after}the script {does} {names}, and after a power off it is the other way"));
+        fault.hint(
+            "`vmrun start` starts each machine by itself: start that one by hand where it hangs on how this one ended",
+        )
+    });
+    told.collect()
+}
+
 /// Tells what a script calls after one end and not after a power off, or the other way around.
 fn deviations(course: &Course) -> Vec<Fault> {
     let calls =
         |recording: &Recording| -> Vec<Call> { merge(recording, None).into_iter().map(|step| step.call).collect() };
     let Some(off) = course.end(POWERED_OFF) else { return Vec::new() };
     let usual = deeds(&calls(off));
-    let mut gaps: Vec<Fault> = Vec::new();
+    let mut gaps: Vec<Fault> = beside(course, off);
     let mut told = |message: String| {
         let hint = "what is done after an end alone stands in a recipe as `on(\"failed\", |e| …)`, or after `.run()` under an `if`";
         if !gaps.iter().any(|gap| gap.message == message) {

@@ -1,8 +1,8 @@
 //! What is known of what a script does, from all its recordings together.
 
-use super::asked_files::Files;
+use super::asked_files::{Files, shown};
 use super::ends::Course;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, lost};
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault};
 use crate::import::recorded::Flow;
@@ -47,11 +47,11 @@ impl Way {
         proof: &Proof<'_>,
     ) -> Result<Vec<String>, Vec<Diagnostic>> {
         let mut all = Vec::new();
-        for (state, recording) in &self.files.others {
+        for (turned, recording) in &self.files.others {
             let recordings = [(POWERED_OFF, (proof.whole)(recording))];
             let way = Ends { init, recordings: &recordings };
             let lines = boots::differences(recipe, proof.target, &[way], proof.once)?;
-            let shown = state.shown();
+            let shown = shown(turned);
             let line = |line: String| {
                 let line = line.trim_start_matches("after bhyve's status 1 ");
                 format!("where {shown}, {line}")
@@ -136,13 +136,15 @@ impl Request<'_> {
         let is_steady = gaps.is_empty();
         let usual =
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
+        gaps.extend(lost(with));
         let Some(usual) = usual else {
             let on = after_crash(with).then(|| vec!["reboot", "crash"]);
             let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            let flow = Flow { again: again(with, without.as_deref()), on, gaps, ..Flow::default() };
+            let flow =
+                Flow { again: again(with, without.as_deref()), on, gaps, after: sessions.before(), ..Flow::default() };
             return Ok(Known::of(flow));
         };
-        let guards = sessions.guards(&command, without.as_deref().unwrap_or(with))?;
+        let guards = sessions.guards(&command, without.as_deref().unwrap_or(with), &usual.files.asked)?;
         gaps.extend(guards.gaps);
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
@@ -157,6 +159,7 @@ impl Request<'_> {
             without.files.clone_from(&usual.files.states);
             plain = Some(&*without);
         }
+        gaps.extend(sessions.exhausted());
         gaps.extend(torn(&usual.course, initial.as_ref().map(|way| &way.course)));
         let reboot = first.course.end(0);
         let again = reboot.map_or_else(|| again(with, plain), |reboot| again(reboot, plain));
@@ -174,6 +177,8 @@ impl Request<'_> {
         let flow = Flow {
             again: if is_own { Again::AsWithout } else { again },
             on: Some(usual.course.restarts.words()),
+            after: sessions.before(),
+            remarks: usual.files.remarks.clone(),
             missing: guards.missing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: hang,

@@ -1,12 +1,14 @@
 //! Recordings that are written into a folder: a recipe for what the command boots, or one for each arm of its script.
 
-use super::{Recorded, Request, record, tried};
+use super::{Recorded, Request, tried};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::host::{files, standins};
+use crate::host::{Asked, files, standins};
+use crate::ops::check::check;
 use crate::ops::import::tested;
 use crate::ops::import::write;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::arms::arms;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where recipes are written.
@@ -27,18 +29,27 @@ pub(crate) struct WrittenRecipe {
     pub(crate) recorded: Recorded,
 }
 
+/// What was written into a folder.
+pub(crate) struct WrittenFolder {
+    /// The recipes.
+    pub(crate) recipes: Vec<WrittenRecipe>,
+    /// What is wrong with the recipes of machines of one script beside each other.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
 /// Records a command, or each arm of its script, and writes the recipes. Nothing is written unless all of it was recorded and no file is in
 /// the way.
 pub(crate) fn into_folder(
     request: &Request<'_>,
     to: &Destination<'_>,
     notify: Notify<'_>,
-) -> Result<Vec<WrittenRecipe>, Vec<Diagnostic>> {
+) -> Result<WrittenFolder, Vec<Diagnostic>> {
     let all = if to.all_arms {
         arms_of(request, to, notify)?
     } else {
-        let recorded = record(request, notify)?;
-        vec![WrittenRecipe { path: to.folder.join(format!("{}.rhai", recorded.machine)), recorded }]
+        let all = tried(request, true, notify)?.map_err(Vec::from)?;
+        let path = |recorded: &Recorded| to.folder.join(format!("{}.rhai", recorded.machine));
+        all.into_iter().map(|recorded| WrittenRecipe { path: path(&recorded), recorded }).collect()
     };
     files::make_folder(to.folder, None)?;
     let beside = |one: &WrittenRecipe| to.with_test.then(|| tested::file(&one.path));
@@ -52,7 +63,16 @@ pub(crate) fn into_folder(
             write(&path.display().to_string(), &tested::test(&one.path, host)?)?;
         }
     }
-    Ok(all)
+    let findings = if all.len() > 1 && !to.all_arms { found(request, &all)? } else { Vec::new() };
+    Ok(WrittenFolder { recipes: all, findings })
+}
+
+/// Checks recipes beside each other, as `vmrun check` does.
+fn found(request: &Request<'_>, all: &[WrittenRecipe]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let paths: Vec<PathBuf> = all.iter().map(|one| one.path.clone()).collect();
+    let on: Vec<Asked> = request.on.into_iter().collect();
+    let report = check(&paths, &on, &BTreeMap::new())?;
+    Ok(report.findings.into_iter().map(|finding| finding.diagnostic).collect())
 }
 
 /// Records each arm of a script.
@@ -66,9 +86,12 @@ fn arms_of(
     for word in &words {
         let mut command = request.command.to_vec();
         command.get_mut(at).into_iter().for_each(|place| place.clone_from(word));
-        match tried(&Request { command: &command, ..*request }, notify)? {
-            Ok(recorded) => {
-                all.push(WrittenRecipe { path: to.folder.join(format!("{word}.rhai")), recorded });
+        match tried(&Request { command: &command, ..*request }, true, notify)? {
+            Ok(machines) => {
+                let is_one = machines.len() == 1;
+                let own = |recorded: &Recorded| if is_one { String::new() } else { format!("-{}", recorded.machine) };
+                let path = |recorded: &Recorded| to.folder.join(format!("{word}{}.rhai", own(recorded)));
+                all.extend(machines.into_iter().map(|recorded| WrittenRecipe { path: path(&recorded), recorded }));
             }
             Err(why) => {
                 let fault = Fault::new(format!("there is no recipe of the arm `{word}`: {why}"));

@@ -3,13 +3,15 @@
 
 use super::ends::hangs_on_status;
 use super::sessions::Sessions;
-use crate::diag::{Blame, Fault};
+use crate::diag::{Blame, Fault, suggest};
+use crate::host::files;
 use crate::import::commands_proof::deeds;
+use crate::model::Argv;
+use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, Prepared, Recording, merge};
-
-/// How many questions are answered the other way.
-const QUESTIONS_MAX: usize = 16;
+use crate::recording::{Call, FileState, Prepared, Recording, merge};
+use std::collections::VecDeque;
+use std::path::Path;
 
 /// What hangs on answers.
 #[derive(Default)]
@@ -20,60 +22,138 @@ pub(super) struct Guards {
     pub(super) gaps: Vec<Fault>,
 }
 
+/// A recording in which some questions find something, and those that it is the first to ask.
+struct Node {
+    answered: Vec<Call>,
+    recording: Recording,
+    news: Vec<Call>,
+}
+
 impl Sessions<'_> {
-    /// Answers each question of a recording that found nothing the other way.
-    pub(super) fn guards(&mut self, command: &[String], usual: &Recording) -> Result<Guards, Fault> {
+    /// Answers each question of a recording that found nothing the other way, and those that are asked only then. `asked` are the files that
+    /// are asked for in any case.
+    pub(super) fn guards(
+        &mut self,
+        command: &[String],
+        usual: &Recording,
+        asked: &[FileTest],
+    ) -> Result<Guards, Fault> {
         let mut guards = Guards::default();
         if !self.is_repeatable() || !hangs_on_status(command) {
             return Ok(guards);
         }
-        let mut questions: Vec<&Call> = Vec::new();
-        for call in usual.calls.iter().filter(|call| call.reads && call.status != 0) {
-            if !questions.iter().any(|other| other.argv == call.argv) {
-                questions.push(call);
-            }
-        }
-        for question in questions.into_iter().take(QUESTIONS_MAX) {
-            let mut setting = self.setting.clone();
-            setting.answers.push(Prepared { words: question.argv.clone(), text: found(question) });
-            match self.again(command, &setting) {
-                Ok(Some(other)) => guards.compare(question, usual, &other),
-                Ok(None) => {}
-                Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
-                Err(fault) => {
-                    let asked = hide(&question.command().to_string());
-                    let what = format!("what the script does where `{asked}` finds something is not known: {fault}");
-                    guards.gaps.push(Fault::new(what).maybe_hint(fault.hint));
-                }
+        let root = Node { answered: Vec::new(), recording: usual.clone(), news: questions(&usual.calls, &[]) };
+        let mut rest = VecDeque::from([root]);
+        while let Some(node) = rest.pop_front() {
+            for question in &node.news {
+                rest.extend(self.answered(command, question, &node, &mut guards, asked)?);
             }
         }
         Ok(guards)
     }
+
+    /// Records a command with one more question that finds something, and compares.
+    fn answered(
+        &mut self,
+        command: &[String],
+        question: &Call,
+        before: &Node,
+        guards: &mut Guards,
+        asked: &[FileTest],
+    ) -> Result<Option<Node>, Fault> {
+        let answered = [before.answered.as_slice(), std::slice::from_ref(question)].concat();
+        let mut setting = self.setting.clone();
+        setting.answers.extend(answered.iter().map(answer_found));
+        let shown = shown(&answered);
+        match self.asking(command, &setting) {
+            Ok(Some((recording, tests))) => {
+                let news = questions(&recording.calls, &before.recording.calls);
+                let node = Node { answered, recording, news };
+                guards.compare(&shown, before, &node);
+                for test in tests.iter().filter(|test| asked.iter().all(|known| known.path != test.path)) {
+                    let is_there = !files::exists(Path::new(&test.path));
+                    let other = FileState { path: test.path.clone(), is_there, is_folder: test.is_folder };
+                    let shown = format!("{shown} and {}", other.shown());
+                    let mut setting = setting.clone();
+                    setting.files.push(other);
+                    guards.gaps.extend(self.otherwise(command, &setting, &node.recording, &shown)?);
+                }
+                Ok(Some(node))
+            }
+            Ok(None) => Ok(None),
+            Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
+            Err(fault) => {
+                let what = format!("what the script does where {shown} is not known: {fault}");
+                guards.gaps.push(Fault::new(what).maybe_hint(fault.hint));
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Says that questions find something.
+fn shown(answered: &[Call]) -> String {
+    let asked: Vec<String> = answered.iter().map(|call| format!("`{}`", hide(&call.command().to_string()))).collect();
+    let finds = if asked.len() == 1 { "finds" } else { "find" };
+    format!("{} {finds} something", suggest::list(asked.iter().map(String::as_str)))
+}
+
+/// Returns the questions of a recording that found nothing and that are not in another one, each once.
+pub(super) fn questions(calls: &[Call], others: &[Call]) -> Vec<Call> {
+    let mut all: Vec<Call> = Vec::new();
+    for call in calls.iter().filter(|call| call.reads && call.status != 0) {
+        if !all.iter().chain(others).any(|other| other.argv == call.argv) {
+            all.push(call.clone());
+        }
+    }
+    all
+}
+
+/// Returns the answer to a question that finds something.
+pub(super) fn answer_found(question: &Call) -> Prepared {
+    Prepared { words: question.argv.clone(), text: found(question) }
 }
 
 impl Guards {
-    fn compare(&mut self, question: &Call, usual: &Recording, other: &Recording) {
+    fn compare(&mut self, shown: &str, before: &Node, node: &Node) {
+        let (usual, other) = (&before.recording, &node.recording);
         // One that gives up there does nothing that a recipe could say.
         if !other.calls.iter().any(|call| call.boots().is_some()) {
             return;
         }
         let is_there = |call: &Call| other.calls.iter().any(|there| there.argv == call.argv);
         let missing = usual.calls.iter().filter(|call| !call.reads && !is_there(call));
-        self.missing.extend(missing.map(|call| call.command().to_string()));
+        let missing = missing.map(|call| call.command().to_string()).filter(|line| !self.missing.contains(line));
+        if before.answered.is_empty() {
+            self.missing.extend(missing.collect::<Vec<_>>());
+        } else {
+            let told = |line: String| {
+                let what = format!("where {shown} the script does not call `{}`, and the recipe does", hide(&line));
+                Fault::new(what).hint("write it into the recipe under a condition, or record where it is so")
+            };
+            self.gaps.extend(missing.map(told).collect::<Vec<_>>());
+        }
         let calls =
             |recording: &Recording| -> Vec<Call> { merge(recording, None).into_iter().map(|step| step.call).collect() };
         let (_, more) = deeds(&calls(usual)).differences(&deeds(&calls(other)));
-        for line in more {
-            let asked = hide(&question.command().to_string());
-            let fault = Fault::new(format!(
-                "where `{asked}` finds something the script calls `{}`, and the recipe never does",
-                hide(&line)
-            ));
+        let made: Vec<&str> = usual.calls.iter().filter_map(made).collect();
+        let is_own_end =
+            |line: &String| made.iter().any(|name| *line == Argv::new("ifconfig").arg(name).arg("destroy").to_string());
+        // What it finds, and would have made itself, it takes away at its end all the same: vmrun leaves what it has not made.
+        for line in more.into_iter().filter(|line| !is_own_end(line)) {
+            let fault =
+                Fault::new(format!("where {shown} the script calls `{}`, and the recipe never does", hide(&line)));
             self.gaps.push(fault.hint(
                 "record where it is there, by `--answer`, or write it into the recipe, in `try { … } catch { }`",
             ));
         }
     }
+}
+
+/// Returns the interface that a call makes.
+fn made(call: &Call) -> Option<&str> {
+    let is_made = call.program() == "ifconfig" && call.args().get(1).is_some_and(|word| word == "create");
+    call.args().first().filter(|_| is_made).map(String::as_str)
 }
 
 /// What a question is answered that finds something.

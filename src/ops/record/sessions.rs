@@ -1,14 +1,18 @@
 //! The recordings of one script: the first is heard, the others, with the same answers or with other ones, are not.
 
 use super::Request;
-use crate::diag::Fault;
+use super::guards::{answer_found, questions};
+use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Reach, Recorder};
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
+use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
+use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
-use crate::recording::{Recording, Scenario};
+use crate::recording::{Call, Recording, Scenario, node_of};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How many recordings are made of a script at most.
@@ -31,6 +35,12 @@ pub(super) struct Sessions<'a> {
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
     left: u32,
+    /// Whether there was more to record than may be.
+    is_exhausted: bool,
+    /// Questions, each with what a recipe calls in its place whether it finds something or not.
+    tolerated: Vec<(Vec<String>, Call)>,
+    /// The machine of which alone is recorded from now on, and which calls are whose.
+    guest: Option<(Rc<Guests>, String)>,
 }
 
 impl<'a> Sessions<'a> {
@@ -41,7 +51,110 @@ impl<'a> Sessions<'a> {
         // A script that boots its machine for ever is cut where its recordings are compared.
         let boots_max = setting.exits.len().saturating_add(BOOTS_MORE);
         let setting = if request.anyway { setting } else { Scenario { boots_max, ..setting } };
-        Ok(Self { recorder, reach, setting, timeout: request.timeout, notify, told, left: RECORDINGS_MAX })
+        Ok(Self {
+            recorder,
+            reach,
+            setting,
+            timeout: request.timeout,
+            notify,
+            told,
+            left: RECORDINGS_MAX,
+            is_exhausted: false,
+            tolerated: Vec::new(),
+            guest: None,
+        })
+    }
+
+    /// Records one of several machines from now on, as if the script were its own.
+    pub(super) fn go_on_with(&mut self, guests: &Rc<Guests>, name: &str) {
+        self.left = RECORDINGS_MAX;
+        self.setting.exits_of = Some(name.into());
+        self.guest = Some((guests.clone(), name.into()));
+    }
+
+    /// Returns what of a recording is the machine's that is recorded.
+    pub(super) fn share(&self, recording: Recording) -> Recording {
+        let own = self.guest.as_ref().map(|(guests, name)| guests.share(name, &recording));
+        self.tolerant(own.unwrap_or(recording))
+    }
+
+    /// Returns a recording with what a recipe calls in the place of questions.
+    pub(super) fn tolerant(&self, mut recording: Recording) -> Recording {
+        for call in &mut recording.calls {
+            if let Some((_, instead)) = self.tolerated.iter().find(|(asked, _)| *asked == call.argv) {
+                *call = Call { cwd: call.cwd.clone(), ..instead.clone() };
+            }
+        }
+        recording
+    }
+
+    /// Finds the questions after which the script takes a node away that is there: a recipe takes it away if it is there.
+    pub(super) fn tolerate(&mut self, command: &[String], usual: &Recording) -> Result<(), Fault> {
+        for question in questions(&usual.calls, &[]).into_iter().filter(|call| call.program() == "bhyvectl") {
+            let mut setting = self.setting.clone();
+            setting.answers.push(answer_found(&question));
+            let Some(other) = self.again(command, &setting)? else { return Ok(()) };
+            let args = |call: &Call| call.args().to_vec();
+            let node =
+                |args: &[String]| node_of(&args.iter().map(String::as_str).collect::<Vec<_>>()).map(String::from);
+            let name = node(&args(&question));
+            let destroys = |call: &&Call| {
+                call.program() == "bhyvectl"
+                    && call.args().iter().any(|arg| arg == "--destroy")
+                    && node(&args(call)) == name
+            };
+            let at = other.calls.iter().position(|call| call.argv == question.argv).unwrap_or_default();
+            let count = |of: &Recording| of.calls.iter().filter(destroys).count();
+            let next = other.calls.iter().skip(at).take_while(|call| call.boots().is_none()).find(destroys);
+            if let Some(call) = next.filter(|_| count(&other) > count(usual)) {
+                self.tolerated.push((question.argv.clone(), call.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells that there was more to record than may be.
+    pub(super) fn exhausted(&self) -> Option<Fault> {
+        let what = format!(
+            "the script asks for more than {RECORDINGS_MAX} recordings answer, and what hangs on the rest is not known"
+        );
+        self.is_exhausted
+            .then(|| Fault::new(what).hint("let it ask for less, or record a part of it as a script of its own"))
+    }
+
+    /// Records a command with other answers, and tells what it calls otherwise there, which no recipe says.
+    pub(super) fn otherwise(
+        &mut self,
+        command: &[String],
+        setting: &Scenario,
+        usual: &Recording,
+        shown: &str,
+    ) -> Result<Vec<Fault>, Fault> {
+        let told = |does: &str, call: &Call| {
+            let line = hide(&call.command().to_string());
+            Fault::new(format!("where {shown} the script {does} `{line}`, which no recipe says"))
+                .hint("write it into the recipe by hand, or record where it is so")
+        };
+        match self.again(command, setting) {
+            Ok(Some(other)) if other.calls.iter().any(|call| call.boots().is_some()) => {
+                let is_in = |of: &Recording, call: &Call| of.calls.iter().any(|there| there.argv == call.argv);
+                let acts = |of: &Recording| of.calls.iter().filter(|call| !call.reads).cloned().collect::<Vec<_>>();
+                let more = acts(&other).into_iter().filter(|call| !is_in(usual, call)).map(|call| told("calls", &call));
+                let less = acts(usual).into_iter().filter(|call| !is_in(&other, call));
+                Ok(more.chain(less.map(|call| told("does not call", &call))).collect())
+            }
+            Ok(_) => Ok(Vec::new()),
+            Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
+            Err(fault) => {
+                let what = format!("what the script does where {shown} is not known: {fault}");
+                Ok(vec![Fault::new(what).maybe_hint(fault.hint)])
+            }
+        }
+    }
+
+    /// Returns the machine that the script starts before the one that is recorded.
+    pub(super) fn before(&self) -> Option<Before> {
+        self.guest.as_ref().and_then(|(guests, name)| guests.before(name))
     }
 
     /// Whether a command may be recorded more than once: what it does for real is not done twice.
@@ -83,10 +196,11 @@ impl<'a> Sessions<'a> {
         hear: &mut dyn FnMut(&str),
     ) -> Result<Option<Recording>, Fault> {
         if !self.is_repeatable() || self.left == 0 {
+            self.is_exhausted |= self.left == 0;
             return Ok(None);
         }
         self.left -= 1;
-        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(Some)
+        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(|one| Some(self.share(one)))
     }
 }
 
@@ -100,6 +214,23 @@ pub(super) fn unsteady(first: &Recording, second: &Recording) -> Option<Fault> {
         "the recipe is of the first time: let what runs in the background be waited for, and what is new each time stand in the \
          recipe as a parameter",
     ))
+}
+
+/// Returns what a script does that its calls do not show.
+pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
+    let told = |lost: Lost| match lost {
+        Lost::Program(name) => {
+            let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
+            fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
+        }
+        Lost::File { path, device } => {
+            let fault = Fault::new(format!("the script writes {} into {device}, and the recipe does not", hide(&path)));
+            fault.hint(
+                "write it into the recipe after its `mount`, as `run(\"cp\", […])`, or make the image once by hand",
+            )
+        }
+    };
+    lost::lost(recording).into_iter().map(told).collect()
 }
 
 /// Returns what is doubtful in a recording.

@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 pub(super) struct Machines {
     nodes: BTreeSet<String>,
     exits: Vec<u8>,
+    exits_of: Option<String>,
     boots: usize,
 }
 
 impl Machines {
-    pub(super) fn new(exits: &[u8]) -> Self {
-        Self { nodes: BTreeSet::new(), exits: exits.to_vec(), boots: 0 }
+    /// `exits` are the statuses of one machine's boots, or of all machines' in turn.
+    pub(super) fn new(exits: &[u8], exits_of: Option<String>) -> Self {
+        Self { nodes: BTreeSet::new(), exits: exits.to_vec(), exits_of, boots: 0 }
     }
 
     /// Boots a machine, or prints help, which bhyve does with status 0 for `-h` and for any beginning of `help`.
@@ -26,8 +28,9 @@ impl Machines {
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let Some(name) = machine(&args) else { return Answer::no(1, "bhyve: no machine is named") };
         self.nodes.insert(name.into());
-        let status = self.exits.get(self.boots).or(self.exits.last()).copied().unwrap_or(1);
-        self.boots += 1;
+        let is_meant = self.exits_of.as_ref().is_none_or(|of| of == name);
+        let status = self.exits.get(self.boots).or(self.exits.last()).copied().filter(|_| is_meant).unwrap_or(1);
+        self.boots += usize::from(is_meant);
         // bhyve(8), -D: only a guest that powers itself off takes its node along.
         let takes_along = args.iter().take_while(|arg| *arg != name).any(|arg| {
             arg.strip_prefix('-')
@@ -107,6 +110,13 @@ mod tests {
             answers_of(&setting, &lines),
             [not_there, "0", "0", "3", "3", "0 active cpus:\t0", "0", not_there, "0"]
         );
+    }
+
+    #[test]
+    fn statuses_may_be_of_one_of_several_machines() {
+        let setting = Scenario { exits: vec![0, 2], exits_of: Some("b".into()), ..Scenario::default() };
+        let lines = ["bhyve a", "bhyve b", "bhyve a", "bhyve b", "bhyve b"];
+        assert_eq!(answers_of(&setting, &lines), ["1", "0", "1", "2", "2"]);
     }
 
     #[test]
