@@ -172,12 +172,9 @@ impl Guard {
         self.look_at_renewal(now);
         self.stuck.retain_mut(|command| command.ended().is_none());
         let state = self.record.at(now);
-        match &state {
-            PermitState::Held { .. } if self.socket.is_none() => {
-                let answer = permit::held_now(&self.asked.permit, state.clone());
-                self.socket = Some(PermitSocket::open(&self.asked.listen, answer)?);
-            }
-            PermitState::Held { .. } | PermitState::Lost { .. } | PermitState::Wanted => {}
+        if self.socket.is_none() && matches!(state, PermitState::Held { .. }) {
+            let answer = permit::held_now(&self.asked.permit, state.clone());
+            self.socket = Some(PermitSocket::open(&self.asked.listen, answer)?);
         }
         self.socket.iter().for_each(|socket| socket.set(state.clone()));
         match state {

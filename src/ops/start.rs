@@ -417,8 +417,8 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         Err(fault) => return StartOutcome::Refused(fault),
     };
     let mut outcome = supervisor.wait();
-    // Somebody was quicker since the rehearsal.
-    while matches!(outcome, SupervisorOutcome::Ended(code, _) if Blame::of_code(code) == Some(Blame::Busy))
+    // Somebody was quicker since the rehearsal, or the permit was lost as soon as it was had.
+    while matches!(outcome, SupervisorOutcome::Ended(code, _) if matches!(Blame::of_code(code), Some(Blame::Busy | Blame::Permit)))
         && start.until.is_some_and(|until| Instant::now() < until)
     {
         match supervisor.again(&start.words, &start.log, LOOK) {

@@ -519,3 +519,19 @@ fn a_run_that_is_killed_at_any_moment_leaves_no_permit_that_gc_does_not_give_bac
         }
     });
 }
+
+#[test]
+fn a_start_that_waits_tries_again_when_the_permit_is_lost_before_the_machine_runs() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "");
+    let holds = host.own(
+        "--permit=echo held; [ -e [tmp]/vm/again ] || { echo >[tmp]/vm/again; sleep 0.15; exit 1; }; exec sleep 60",
+    );
+    let done = host.run(&["start", "db.rhai", &holds]);
+    assert!([5, 10].contains(&done.code), "{done:?}");
+    fs::remove_file(host.path("vm/again")).unwrap();
+    host.write("fake/exits", "run\nrun\n");
+    ended(&host.run(&["start", "db.rhai", &holds, "--wait", "20s"]), 0, "vmrun: db runs");
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
