@@ -84,10 +84,7 @@ impl Recorder {
         within: Duration,
         hear: &mut dyn FnMut(&str),
     ) -> Result<Recording, Fault> {
-        let program = command.first().map(String::as_str).unwrap_or_default();
-        if let Some(fault) = without_interpreter(Path::new(program)).filter(|_| program.contains('/')) {
-            return Err(fault);
-        }
+        let program = startable(command)?;
         let folder = Folder::make(setting)?;
         let bell = folder.bell()?;
         let mut script = Script::start(command, &folder, self.reach)?;
@@ -124,11 +121,7 @@ impl Recorder {
         folder.calm_down(until);
         let (status, stderr, mut written) = script.end(hear)?;
         written.retain(|file| !is_made_up(file, setting));
-        let mut calls = folder.calls()?;
-        if is_found_by_env(program) {
-            calls.iter_mut().for_each(|call| call.carriers = without_env(&call.carriers));
-        }
-        started::in_order(&mut calls);
+        let calls = folder.calls_of(program)?;
         let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
         Ok(Recording {
             calls,
@@ -141,6 +134,13 @@ impl Recorder {
             ..Recording::default()
         })
     }
+}
+
+/// Returns the program of a command, unless it is a script whose interpreter is not there.
+fn startable(command: &[String]) -> Result<&str, Fault> {
+    let program = command.first().map(String::as_str).unwrap_or_default();
+    let missing = without_interpreter(Path::new(program)).filter(|_| program.contains('/'));
+    missing.map_or(Ok(program), Err)
 }
 
 /// Whether the first line of a script has env(1) find its interpreter.
@@ -272,6 +272,16 @@ impl Folder {
             let fault = Fault::host(format!("{} holds a colon, which PATH cannot hold", self.0.display()));
             fault.hint("let TMPDIR name another folder")
         })
+    }
+
+    /// Returns the calls of a script that has ended, in their order.
+    fn calls_of(&self, program: &str) -> Result<Vec<Call>, Fault> {
+        let mut calls = self.calls()?;
+        if is_found_by_env(program) {
+            calls.iter_mut().for_each(|call| call.carriers = without_env(&call.carriers));
+        }
+        started::in_order(&mut calls);
+        Ok(calls)
     }
 
     fn calls(&self) -> Result<Vec<Call>, Fault> {

@@ -1,9 +1,11 @@
 //! A recipe of what a shell script called.
 
 mod commands;
+mod head;
 mod network;
 
 pub(super) use commands::asked_module;
+use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};
 
@@ -80,12 +82,7 @@ pub(crate) fn recipe(
         guard: None,
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
-    text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
-    text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
-    text += &flow.remarks.iter().map(|remark| comment(0, remark)).collect::<String>();
-    text += &carriers(steps);
-    text += &order(flow.after.as_ref());
-    text += &policy(flow.on.as_deref());
+    text += &head(flow, steps, init);
     let disks = writer.disks();
     if !disks.is_empty() {
         text += "\n";
@@ -168,47 +165,6 @@ fn with_whole_parts(word: &str, paths: &[String], whole: impl Fn(&str) -> String
         if is_path { format!("{before}{}{end}", whole(path)) } else { part.into() }
     };
     word.split_inclusive(ends).map(put).collect()
-}
-
-fn remark(flow: &Flow, init: &str) -> Option<&'static str> {
-    match flow.again {
-        // A script that starts the machine again after something else says so by its policy.
-        Again::Never if flow.on.as_ref().is_none_or(Vec::is_empty) => Some(
-            "The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.",
-        ),
-        Again::Same if !init.is_empty() => Some(OTHERWISE),
-        Again::Otherwise => Some(OTHERWISE),
-        Again::NoReboot | Again::AsWithout | Again::Never | Again::Same => None,
-    }
-}
-
-const OTHERWISE: &str =
-    "After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.";
-
-/// Says which machine is started first, where one script starts several.
-fn order(before: Option<&Before>) -> String {
-    let Some(Before { name, has_ended }) = before else { return String::new() };
-    let ended = format!("The script boots it when {name} has ended; `vmrun start` does not wait for that.");
-    let remark = if *has_ended { comment(0, &ended) } else { String::new() };
-    format!("{remark}\nafter({});\n", quoted(name))
-}
-
-/// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
-fn policy(on: Option<&[&'static str]>) -> String {
-    let on = on.unwrap_or_default();
-    if on.is_empty() || on == ["reboot"] {
-        return String::new();
-    }
-    let named = |word: &&str| if *word == "poweroff" { "a power off".to_string() } else { format!("a {word}") };
-    let all: Vec<String> = on.iter().map(named).collect();
-    let ends = match all.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
-    };
-    let words: Vec<String> = on.iter().map(|word| quoted(word)).collect();
-    let remark = comment(0, &format!("After {ends} the script starts the machine again."));
-    format!("{remark}\nrestart(#{{ on: [{}] }});\n", words.join(", "))
 }
 
 /// Lines that belong together, and when they are there.
@@ -465,24 +421,6 @@ pub(super) fn truncated(args: &[String]) -> Option<(String, &[String])> {
     let is_plain = length.starts_with(|c: char| c.is_ascii_digit());
     let is_whole = is_plain && !paths.is_empty() && paths.iter().all(|path| !path.starts_with('-'));
     is_whole.then(|| (length.to_string(), paths))
-}
-
-/// Returns the remark on what the script has a machine run by, which vmrun does itself.
-fn carriers(steps: &[Step]) -> String {
-    let boots = steps.iter().filter(|step| step.call.boots().is_some());
-    let mut all: Vec<&str> =
-        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
-    all.dedup();
-    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
-    let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
-    match (all.is_empty(), detaches) {
-        (true, _) => String::new(),
-        (_, true) => comment(
-            0,
-            &format!("The script runs it by {}: `vmrun start` keeps it in the background instead.", all.join(" and ")),
-        ),
-        (_, false) => comment(0, &format!("The script runs it by {}, which is left out.", all.join(" and "))),
-    }
 }
 
 /// Returns the network of an address in what ifconfig(8) printed: `inet A netmask 0xffffff00` or `inet A/24`.

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 
-/// Puts the calls of the background before those that the script made after it had started them: which of two is heard first is chance.
+/// Puts the boots of the background before the calls that the script made after it had started them: which of two is heard first is chance.
 pub(crate) fn in_order(calls: &mut [Call]) {
     for at in 1..calls.len() {
         let Some(pid) = calls.get(at).filter(|call| call.carriers.ends_with('&')).map(|call| call.pid) else {
@@ -24,16 +24,16 @@ mod tests {
     #[test]
     fn what_was_started_in_the_background_comes_before_what_was_started_later() {
         let call = |(name, carriers, pid, parent): (&str, &str, u32, u32)| Call {
-            argv: vec![name.into()],
+            argv: name.split(' ').map(String::from).collect(),
             carriers: carriers.into(),
             pid,
             parent,
             ..Call::default()
         };
         let cases = [
-            (vec![("tap", "", 5, 1), ("add", "", 9, 1), ("bhyve", "&", 7, 1)], "tap bhyve add"),
-            (vec![("bhyve", "&", 9, 7), ("ctl", "&", 7, 1)], "bhyve ctl"),
-            (vec![("a", "&", 9, 7), ("b", "&", 10, 8), ("actl", "&", 7, 1)], "a actl b"),
+            (vec![("tap", "", 5, 1), ("add", "", 9, 1), ("bhyve a", "&", 7, 1)], "tap bhyve add"),
+            (vec![("tap", "&", 9, 7), ("bhyve a", "&", 7, 1)], "tap bhyve"),
+            (vec![("tap", "&", 9, 7), ("b", "&", 10, 8), ("bhyve a", "&", 7, 1)], "tap bhyve b"),
             (vec![("a", "", 9, 1), ("b", "", 8, 1)], "a b"),
         ];
         for (calls, expected) in cases {

@@ -5,7 +5,7 @@ use super::ends::Course;
 use super::sessions::{Sessions, lost};
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault};
-use crate::import::recorded::Flow;
+use crate::import::recorded::{Flow, Guard};
 use crate::model::Target;
 use crate::ops::proof::boots::{self, Ends};
 use crate::recording::ends::POWERED_OFF;
@@ -170,10 +170,6 @@ impl Request<'_> {
         if !gaps.is_empty() {
             gaps.extend(doubt.take());
         }
-        let mut hang = usual.files.guards.clone();
-        hang.extend(
-            initial.iter().flat_map(|way| way.files.guards.clone()).filter(|guard| !usual.files.guards.contains(guard)),
-        );
         let flow = Flow {
             again: if is_own { Again::AsWithout } else { again },
             on: Some(usual.course.restarts.words()),
@@ -181,7 +177,7 @@ impl Request<'_> {
             remarks: usual.files.remarks.clone(),
             missing: guards.missing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
-            guards: hang,
+            guards: all_guards(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
         };
         Ok(Known { flow, usual: Some(usual), initial, doubt })
@@ -204,6 +200,15 @@ impl Request<'_> {
         }
         Ok(Some(Way { course, files }.with_files()))
     }
+}
+
+/// Returns what hangs on files in either way, each once.
+fn all_guards(usual: &Way, initial: Option<&Way>) -> Vec<Guard> {
+    let mut all = usual.files.guards.clone();
+    all.extend(
+        initial.iter().flat_map(|way| &way.files.guards).filter(|guard| !usual.files.guards.contains(guard)).cloned(),
+    );
+    all
 }
 
 fn way_of_its_own() -> Fault {

@@ -1,0 +1,77 @@
+//! What stands in the first lines of a recipe: what could not be derived, what the script does after its boots, and what it has them run by.
+
+use super::Flow;
+use crate::import::layout::{comment, quoted};
+use crate::recording::guests::Before;
+use crate::recording::{Again, Step};
+
+/// Returns the first lines of a recipe, after the one that says of what it was made.
+pub(super) fn head(flow: &Flow, steps: &[Step], init: &str) -> String {
+    let mut text = String::new();
+    text += &flow.gaps.iter().map(|gap| comment(0, &format!("NOT DERIVED: {gap}."))).collect::<String>();
+    text += &remark(flow, init).map(|remark| comment(0, remark)).unwrap_or_default();
+    text += &flow.remarks.iter().map(|remark| comment(0, remark)).collect::<String>();
+    text += &carriers(steps);
+    text += &order(flow.after.as_ref());
+    text += &policy(flow.on.as_deref());
+    text
+}
+
+fn remark(flow: &Flow, init: &str) -> Option<&'static str> {
+    match flow.again {
+        // A script that starts the machine again after something else says so by its policy.
+        Again::Never if flow.on.as_ref().is_none_or(Vec::is_empty) => Some(
+            "The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.",
+        ),
+        Again::Same if !init.is_empty() => Some(OTHERWISE),
+        Again::Otherwise => Some(OTHERWISE),
+        Again::NoReboot | Again::AsWithout | Again::Never | Again::Same => None,
+    }
+}
+
+const OTHERWISE: &str =
+    "After a reboot the script starts the machine in a way of its own; vmrun does so with `init` false.";
+
+/// Says which machine is started first, where one script starts several.
+fn order(before: Option<&Before>) -> String {
+    let Some(Before { name, has_ended }) = before else { return String::new() };
+    let ended = format!("The script boots it when {name} has ended; `vmrun start` does not wait for that.");
+    let remark = if *has_ended { comment(0, &ended) } else { String::new() };
+    format!("{remark}\nafter({});\n", quoted(name))
+}
+
+/// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
+fn policy(on: Option<&[&'static str]>) -> String {
+    let on = on.unwrap_or_default();
+    if on.is_empty() || on == ["reboot"] {
+        return String::new();
+    }
+    let named = |word: &&str| if *word == "poweroff" { "a power off".to_string() } else { format!("a {word}") };
+    let all: Vec<String> = on.iter().map(named).collect();
+    let ends = match all.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let words: Vec<String> = on.iter().map(|word| quoted(word)).collect();
+    let remark = comment(0, &format!("After {ends} the script starts the machine again."));
+    format!("{remark}\nrestart(#{{ on: [{}] }});\n", words.join(", "))
+}
+
+/// Returns the remark on what the script has a machine run by, which vmrun does itself.
+fn carriers(steps: &[Step]) -> String {
+    let boots = steps.iter().filter(|step| step.call.boots().is_some());
+    let mut all: Vec<&str> =
+        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
+    all.dedup();
+    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
+    let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
+    match (all.is_empty(), detaches) {
+        (true, _) => String::new(),
+        (_, true) => comment(
+            0,
+            &format!("The script runs it by {}: `vmrun start` keeps it in the background instead.", all.join(" and ")),
+        ),
+        (_, false) => comment(0, &format!("The script runs it by {}, which is left out.", all.join(" and "))),
+    }
+}
