@@ -474,14 +474,17 @@ error: the hypervisor failed with status 4: vm_create: No such file or directory
     );
 }
 
+/// A recipe whose machine has limits, on a host that counts what processes take.
+fn limited(sandbox: &Sandbox, limits: &str) {
+    sandbox.write("fake/sysctl", "kern.racct.enable=1\n");
+    let text = "let vm = bhyve(#{ name: \"web\", memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } });\n";
+    sandbox.write("web.rhai", &format!("{text}vm.limits({limits});\nvm.run();\n"));
+}
+
 #[test]
 fn limits_are_taken_on_before_bhyve_starts() {
     let sandbox = host("1\n");
-    sandbox.write("fake/sysctl", "kern.racct.enable=1\n");
-    let recipe = |limits: &str| {
-        let text = "let vm = bhyve(#{ name: \"web\", memory: 256.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\"), slots: #{ \"31\": lpc() } });\n";
-        sandbox.write("web.rhai", &format!("{text}vm.limits({limits});\nvm.run();\n"));
-    };
+    let recipe = |limits: &str| limited(&sandbox, limits);
     recipe("#{ memory: 1.GiB, cpu: 150 }");
     let limited = r#"sh -c 'rctl -a process:$$:memoryuse:deny=1G && rctl -a process:$$:pcpu:deny=150 && exec "$0" "$@" || exit 73' bhyve -c 1 -m 256M -s 31,lpc -l bootrom,[tmp]/vm/rom.fd web"#;
     let done = sandbox.run(&["plan", "web.rhai"]);
@@ -513,6 +516,12 @@ fn limits_are_taken_on_before_bhyve_starts() {
     );
     let done = sandbox.run(&["plan", "web.rhai"]);
     assert!(done.stdout.contains("\nsh -c 'nice -n 10 sleep 9 & echo $! >"), "{}", done.stdout);
+}
+
+#[test]
+fn limits_that_cannot_be_kept_are_refused() {
+    let sandbox = host("1\n");
+    let recipe = |limits: &str| limited(&sandbox, limits);
     recipe("#{ memory: 1.GiB, cpu: 150 }");
     let refused = |code: i32, stderr: &str| {
         ended(&sandbox.run(&["web.rhai"]), code, "", stderr);
