@@ -5,9 +5,8 @@ use super::call::Call;
 /// Puts the boots of the background before the calls that the script made after it had started them: which of two is heard first is chance.
 pub(crate) fn in_order(calls: &mut [Call]) {
     for at in 1..calls.len() {
-        let Some(pid) = calls.get(at).filter(|call| call.carriers.ends_with('&')).map(|call| call.pid) else {
-            continue;
-        };
+        let is_beside = |call: &&Call| call.boots().is_some() && call.carriers.ends_with('&');
+        let Some(pid) = calls.get(at).filter(is_beside).map(|call| call.pid) else { continue };
         // A shell of the background becomes its last command, and what it has started before has greater numbers.
         let is_later = |call: &&Call| call.pid > pid && call.parent != pid;
         let later = calls.iter().take(at).rev().take_while(is_later).count();
