@@ -33,9 +33,9 @@ pub(crate) const SWITCHES_NOT_TAKEN: [&str; 4] = ["nat_far", "type_v", "type_n",
 
 /// Keys that have no place in a recipe.
 pub(crate) const NOT_TAKEN: [(&str, &str); 8] = [
-    ("priority", "5"),
-    ("limit_rbps", "50m"),
-    ("limit_wiops", "100"),
+    ("priority", "idle"),
+    ("limit_rbps", "fast"),
+    ("limit_wiops", "many"),
     ("on_fault", "restart"),
     ("tags", "web"),
     ("zfs_zvol_opts", "volblocksize=16k"),
