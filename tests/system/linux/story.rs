@@ -63,10 +63,14 @@ impl Root {
         fs::write(self.folder.join(to), text).unwrap();
     }
 
-    /// Adds a program of this system with its libraries.
+    /// Adds a program of this system with its libraries, if it has any.
     fn program(&self, program: &Path, to: &str) {
         self.copy(program, to);
-        for word in tool("ldd", &[utf8(program)]).split_whitespace().filter(|word| word.starts_with('/')) {
+        let output = Command::new("ldd").arg(program).env("LC_ALL", "C").output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(output.status.success() || said.trim() == "not a dynamic executable", "ldd {program:?}: {said}");
+        for word in said.split_whitespace().filter(|word| word.starts_with('/')) {
             self.copy(Path::new(word), word.trim_start_matches('/'));
         }
     }
