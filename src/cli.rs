@@ -226,6 +226,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = record::enclosure() {
         return code;
     }
+    crate::ops::gather_randomness();
     crate::ops::with_room(|| record::stand_in().unwrap_or_else(program))
 }
 

@@ -84,7 +84,7 @@ pub(crate) use guests::{Guest, Guests, Woken};
 pub(crate) use identity::{IN_JAIL, Identity, ON_HOST, ProcessFact, ProcessTable, SameBoot, UnknownProcesses, Witness};
 pub use interfaces::Interface;
 pub(crate) use interfaces::InterfaceKind;
-pub(crate) use kernel::{release_doubt, target};
+pub(crate) use kernel::{gather_randomness, release_doubt, target};
 pub(crate) use rights::{CONTROL, Control, Rights, owner_beside_us};
 pub(crate) use settings::Asked;
 pub(crate) use settings::{NODES, SYSTEM_CACHE};

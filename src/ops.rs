@@ -63,4 +63,5 @@ pub(crate) mod viewer;
 pub(crate) mod wait_screen;
 pub(crate) mod watch;
 
+pub(crate) use crate::host::gather_randomness;
 pub(crate) use crate::host::stack::with_room;

@@ -7,6 +7,8 @@ use super::environment::{env, native_platform};
 use super::program::{Query, run};
 use super::{Identity, Platform, ProcessFact, Witness};
 use crate::diag::Fault;
+#[cfg(target_os = "linux")]
+use crate::diag::may_fail::MayFail as _;
 use crate::host::wait;
 use crate::model::{Release, Target};
 use nix::poll::PollTimeout;
@@ -36,6 +38,15 @@ pub(crate) fn witness(pids: &[u32]) -> Witness {
 /// Waits, where there is nothing to be woken by.
 pub(crate) fn tick() {
     wait::pause(PollTimeout::try_from(TICK).unwrap_or(PollTimeout::ZERO));
+}
+
+/// Waits until the kernel has randomness, which Linux gathers at once for whoever asks by getrandom(2). Rhai asks for some by looking at
+/// /dev/random where a program has no shared libraries, and for that alone nothing is gathered: in a guest that has just been started
+/// it would wait for ever.
+pub(crate) fn gather_randomness() {
+    #[cfg(target_os = "linux")]
+    rustix::rand::getrandom(&mut [0_u8][..], rustix::rand::GetRandomFlags::empty())
+        .may_fail("whoever needs it asks again, and is told");
 }
 
 /// Returns what tells this start of the host from any other.
