@@ -25,6 +25,15 @@ pub(crate) struct DeviceNumber {
     pub minor: u64,
 }
 
+impl DeviceNumber {
+    /// Returns that of a `dev_t` of Linux (makedev(3)). nix has it for Linux alone, where control groups are, and this is compiled for
+    /// FreeBSD too.
+    pub(crate) const fn of(device: u64) -> Self {
+        let (high, low) = (device >> 32, device);
+        Self { major: (high & 0xffff_f000) | ((low >> 8) & 0xfff), minor: ((low >> 12) & 0xffff_ff00) | (low & 0xff) }
+    }
+}
+
 impl std::fmt::Display for DeviceNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.major, self.minor)
@@ -147,4 +156,15 @@ fn whole<H: Facts + ?Sized>(host: &H, number: DeviceNumber) -> String {
         read(&link_target.parent()?.join("dev"))
     });
     disk.map_or_else(|| number.to_string(), |text| String::from_utf8_lossy(&text).trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_the_numbers_that_linux_gives_it() {
+        assert_eq!(DeviceNumber::of(0x103).to_string(), "1:3");
+        assert_eq!(DeviceNumber::of(0x0001_2000_abc3_45de), DeviceNumber { major: 0x12345, minor: 0xabcde });
+    }
 }

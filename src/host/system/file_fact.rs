@@ -3,7 +3,6 @@
 use crate::host::FileFact;
 use crate::host::cgroup::DeviceNumber;
 use crate::model::Size;
-use nix::sys::stat::{major, minor};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -17,6 +16,6 @@ pub(super) fn fact(path: &Path) -> Option<FileFact> {
         size: has_size.then(|| Size::bytes(meta.len())),
         has_data: !has_size || meta.blocks() > 0,
         is_folder: meta.is_dir(),
-        device: Some(DeviceNumber { major: major(device), minor: minor(device) }),
+        device: Some(DeviceNumber::of(device)),
     })
 }
