@@ -1,6 +1,7 @@
 //! What vmrun can do, as functions that return data or events and print nothing.
 
 pub(crate) mod address;
+pub(crate) mod all_hosts;
 pub(crate) mod audit;
 pub(crate) mod cache;
 pub(crate) mod check;
@@ -38,6 +39,7 @@ pub(crate) mod permit;
 pub(crate) mod plan;
 mod proof;
 pub(crate) mod recipe;
+mod recipe_digest;
 mod recipe_files;
 pub(crate) mod record;
 pub(crate) mod reference;
@@ -62,6 +64,7 @@ pub(crate) mod top;
 pub(crate) mod viewer;
 pub(crate) mod wait_screen;
 pub(crate) mod watch;
+mod written;
 
 pub(crate) use crate::host::gather_randomness;
 pub(crate) use crate::host::stack::with_room;

@@ -26,7 +26,8 @@ pub(super) struct FindArgs {
 /// Whom to ask.
 #[derive(Args)]
 pub(super) struct HostArgs {
-    /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the screens of its machines
+    /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the screens of its machines,
+    /// file://FILE by the file that it writes
     #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
     hosts: Vec<String>,
     /// How long they may take to answer
@@ -58,9 +59,13 @@ pub(super) fn run(args: &FindArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 pub(super) fn tell(term: &Term) -> impl FnMut(SearchEvent) {
     |event| match event {
         SearchEvent::RecipeFault(drawn) => term.drawn(&drawn),
-        SearchEvent::Unanswered { host, why: Some(why) } => term.say(format_args!("{host} cannot be asked: {why}")),
-        SearchEvent::Unanswered { host, why: None } => term.say(format_args!("{host} did not answer")),
+        SearchEvent::Unanswered { host, why } => term.say(unanswered(&host, why.as_deref())),
     }
+}
+
+/// Says that a host did not answer, and why if that is known.
+pub(super) fn unanswered(host: &str, why: Option<&str>) -> String {
+    why.map_or_else(|| format!("{host} did not answer"), |why| format!("{host} cannot be asked: {why}"))
 }
 
 fn as_text(search: &Search) -> String {

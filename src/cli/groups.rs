@@ -67,6 +67,7 @@ pub(super) const GROUPS: &[Group] = &[
         Entry("list", &[
             ("vmrun list --all", "List the machines of this host, those that are down as well"),
             ("vmrun list --watch", "Draw them anew every two seconds, until q is pressed"),
+            ("vmrun list --all-hosts", "Ask the hosts of the configuration too: what runs twice is an error"),
             ("vmrun list --json", "The same, for a program"),
         ]),
         Entry("status", &[

@@ -1,5 +1,7 @@
 //! `vmrun list`: the machines of this host, whoever has started them.
 
+pub(super) mod hosts;
+
 use super::paint::{PLAIN, Paint, Painter};
 use super::run::duration;
 use super::table::{Column, Cut, Fit, fitted, painted};
@@ -8,8 +10,12 @@ use crate::diag::{Diagnostic, shown};
 use crate::ops::display::terminal::cut;
 use crate::ops::inventory::{Entry, EntryState, MachineState};
 use crate::ops::machines::{document, locate, machines, machines_and_known, percent};
+use crate::ops::metrics::write;
+use crate::ops::search::HostQuery;
 use crate::ops::watch::watch;
 use clap::Args;
+use hosts::AllHostsArgs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args)]
@@ -18,9 +24,14 @@ pub(super) struct ListArgs {
     /// Also those that are down: known since the host was started, or described by a recipe of the configuration
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    hosts: AllHostsArgs,
     /// Print a JSON object, as below
     #[arg(long, conflicts_with = "watch")]
     json: bool,
+    /// Write it into this file, which is replaced as a whole: other hosts read it as file://FILE
+    #[arg(long, value_name = "FILE", requires = "json", conflicts_with_all = ["all_hosts", "hosts"])]
+    out: Option<PathBuf>,
     /// Draw it anew until q or Ctrl-C is pressed
     #[arg(long)]
     watch: bool,
@@ -46,7 +57,12 @@ CPU% is of one processor: since the start under Linux, within the last minute un
 On a terminal the table is no wider than that: paths of recipes lose their beginning, then the columns RESTARTS, VNC, CPU%, UPTIME, PID,
 CPUS, MEMORY and ADDRESS go, in this order. Into a pipe or a file all of it is written.
 
-JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a list of objects:
+Many hosts: with --all-hosts this host and those of `hosts` in config.toml tell of their machines, with --hosts those that are named.
+ssh://HOST is asked by its own vmrun; file://FILE, or file://FOLDER with a file NAME.json of each host, is what hosts write by cron:
+vmrun list --all --json --out /srv/vmrun/$(hostname).json. What is older than five minutes is shown as unknown.
+A machine that runs on two hosts is an error (exit code 4); a recipe that differs between hosts is told.
+
+JSON: an object with `version` (of vmrun), `host` (its name), `time` (the second of 1970) and `machines`, a list of objects:
   name          text, or null of a foreign one without a name
   state         one of the words above
   hypervisor    \"bhyve\" or \"qemu\", or null if none runs
@@ -68,22 +84,33 @@ JSON: an object with `version` (of vmrun), `host` (its name) and `machines`, a l
   boots         how often it was booted, reboots included, or null
   restarts      how often it was started again after a crash, or null
   recipe        the path of its recipe, or null
+  recipe_digest SHA-256 of that recipe as it is now, of the files beside it that it imports and of what pins its libraries, or null
   instance      which instance of its recipe it is, where that is of several machines, or null
   log           the path of its log, or null
   error         its last error, or null
   permit        an object: `state` (held or lost), `since` (the second of 1970 from which on it was held) and `why` it is lost,
                 each null where it is not known; or null of a machine that needs none
-What is not known is null. Keys may be added.";
+What is not known is null. Keys may be added.
+
+JSON of many hosts: an object with `version`, `hosts` (objects: `name` as it is asked, `host` as it calls itself, `time`, `stale` and
+`machines` as above), `silent` (objects: `name`, `why`), and `twice` and `drifted`, which are machines with their `name` and `hosts`.";
 
 pub(super) fn run(args: &ListArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let query = args.hosts.query();
     if args.watch {
-        return watch(args.every, &mut |columns, lines| watched(args.all, columns, lines));
+        return watch(args.every, &mut |columns, lines| watched(query.as_ref(), args.all, columns, lines));
+    }
+    if let Some(query) = query {
+        return hosts::run(&query, args.all, args.json, term);
     }
     let (all, faults) = seen(args.all)?;
     faults.iter().for_each(|fault| term.drawn(fault));
     if args.json {
-        term.json(format!("{:#}", document(&all)))?;
-        return Ok(());
+        let text = format!("{:#}", document(&all));
+        return match &args.out {
+            Some(path) => Ok(write(path.clone(), &format!("{text}\n"))?),
+            None => Ok(term.json(text)?),
+        };
     }
     if all.is_empty() {
         term.say("there is no machine on this host");
@@ -107,12 +134,15 @@ fn seen(with_known: bool) -> Result<(Vec<Entry>, Vec<String>), Vec<Diagnostic>> 
 }
 
 /// The lines of a terminal that has so many columns and lines, for who watches.
-fn watched(with_known: bool, columns: usize, lines: usize) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let (all, faults) = seen(with_known)?;
-    let mut shown: Vec<String> = if all.is_empty() {
-        vec!["there is no machine on this host".into()]
-    } else {
-        as_table(&all, Some(columns), PLAIN).lines().map(String::from).collect()
+fn watched(
+    query: Option<&HostQuery>,
+    with_known: bool,
+    columns: usize,
+    lines: usize,
+) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let (mut shown, said) = match query {
+        Some(query) => hosts::watched(query, with_known, columns)?,
+        None => own(with_known, columns)?,
     };
     let room = lines.saturating_sub(2);
     if shown.len() > room && room > 0 {
@@ -120,11 +150,22 @@ fn watched(with_known: bool, columns: usize, lines: usize) -> Result<Vec<String>
         shown.truncate(room - 1);
         shown.push(format!("… and {more} more"));
     }
-    let said = advices(&all).into_iter().chain(faults.iter().flat_map(|fault| fault.lines().map(String::from)));
-    shown.extend(said.take(room.saturating_sub(shown.len())).map(|line| cut(&shown::line(&line), columns)));
+    shown.extend(said.into_iter().take(room.saturating_sub(shown.len())).map(|line| cut(&shown::line(&line), columns)));
     shown.resize(lines.saturating_sub(1), String::new());
     shown.push(cut("q leaves", columns));
     Ok(shown)
+}
+
+/// The table of this host for a terminal that has so many columns, and what is said below it.
+fn own(with_known: bool, columns: usize) -> Result<(Vec<String>, Vec<String>), Vec<Diagnostic>> {
+    let (all, faults) = seen(with_known)?;
+    let shown = if all.is_empty() {
+        vec!["there is no machine on this host".into()]
+    } else {
+        as_table(&all, Some(columns), PLAIN).lines().map(String::from).collect()
+    };
+    let said = advices(&all).into_iter().chain(faults.iter().flat_map(|fault| fault.lines().map(String::from)));
+    Ok((shown, said.collect()))
 }
 
 /// What is to be done, machine by machine, as far as somebody reads it.

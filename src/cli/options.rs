@@ -11,6 +11,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("align", "of what a partition begins and ends at a multiple"),
     ("all", "all that there are, instead of those that are named"),
     ("all-arms", "what each argument chooses of a script"),
+    ("all-hosts", "of all hosts of the configuration"),
     ("answer", "a call of a recorded script, and the file with its answer"),
     ("answer-within", "how long hosts may take to answer"),
     ("anyway", "do it although nothing holds it back from the host"),

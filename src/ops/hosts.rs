@@ -1,12 +1,12 @@
 //! The hosts that may run machines: what to ask them, and what their answers mean.
 
-use super::remote::{Remote, RunningMachine};
+use super::remote::{Remote, ToldMachine};
 use crate::client::reach::Answer;
 use crate::model::Secret;
 use crate::model::value::Tty;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A machine that may run somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) enum Access {
     Consoles(IpAddr),
     /// By its own vmrun.
     Ssh(Remote),
+    /// By the file in which it tells of its machines.
+    File(PathBuf),
 }
 
 impl VmHost {
@@ -48,15 +50,23 @@ impl VmHost {
     pub(crate) const fn ip(&self) -> Option<IpAddr> {
         match self.access {
             Access::Consoles(ip) => Some(ip),
-            Access::Ssh(_) => None,
+            Access::Ssh(_) | Access::File(_) => None,
         }
     }
 
     /// Returns where ssh connects to, if its own vmrun is asked.
     pub(crate) const fn remote(&self) -> Option<&Remote> {
         match &self.access {
-            Access::Consoles(_) => None,
+            Access::Consoles(_) | Access::File(_) => None,
             Access::Ssh(remote) => Some(remote),
+        }
+    }
+
+    /// Returns the file in which it tells of its machines, if that is read.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.access {
+            Access::File(path) => Some(path),
+            Access::Consoles(_) | Access::Ssh(_) => None,
         }
     }
 }
@@ -111,14 +121,9 @@ pub(crate) fn locations(machines: usize, questions: &[Question], answers: &[Answ
 }
 
 /// Adds what a host has told itself.
-pub(crate) fn add_running(
-    locations: &mut [Location],
-    machines: &[KnownMachine],
-    host: usize,
-    running: &[RunningMachine],
-) {
+pub(crate) fn add_running(locations: &mut [Location], machines: &[KnownMachine], host: usize, told: &[ToldMachine]) {
     for (location, machine) in locations.iter_mut().zip(machines) {
-        let own = running.iter().filter(|one| one.name == machine.name);
+        let own = told.iter().filter(|one| one.running() == Some(machine.name.as_str()));
         location.runs.extend(own.map(|one| (host, one.console)));
         location.runs.sort_by_key(|(host, _)| *host);
     }
@@ -173,7 +178,7 @@ mod tests {
         let mut found = locations(3, &questions, &answers);
         assert_eq!(found[0].runs, [(1, "127.0.0.1:5901".parse().ok())]);
         assert_eq!((found[1].runs.len(), found[1].others.len(), found[2].runs.len()), (0, 1, 0));
-        let running = |name: &str| RunningMachine { name: name.into(), console: None };
+        let running = |name: &str| ToldMachine { name: Some(name.into()), pid: Some(5), ..ToldMachine::default() };
         add_running(&mut found, &machines, 0, &[running("web"), running("db"), running("other")]);
         assert_eq!(found[0].runs, [(0, None), (1, "127.0.0.1:5901".parse().ok())]);
         assert_eq!((found[1].runs.len(), found[2].runs.as_slice()), (0, &[(0, None)][..]));

@@ -8,8 +8,10 @@ use super::inventory::{Entry, Seen, down, inventory};
 use super::known::statuses;
 use super::permit::PermitFound;
 use super::recipe::absolute;
+use super::recipe_digest;
 use super::settings::{platform, states};
 use crate::diag::{Diagnostic, Fault};
+use crate::host::clock;
 use crate::host::environment::host_name;
 use crate::host::processes::{self, Processes};
 use crate::host::{Kept, kept};
@@ -19,6 +21,7 @@ use crate::model::name::in_order;
 use crate::supervise::status::{MachineStatus, ssh_value};
 use serde_json::{Value, json};
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::thread;
 
 /// Returns every machine of this host that this user can see.
@@ -106,7 +109,7 @@ pub(crate) fn percent(permille: u64) -> String {
 /// Returns the list of machines that hosts exchange: version, name of the host, machines.
 pub(crate) fn document(all: &[Entry]) -> Value {
     let machines: Vec<Value> = all.iter().map(object).collect();
-    json!({ "version": env!("CARGO_PKG_VERSION"), "host": host_name(), "machines": machines })
+    json!({ "version": env!("CARGO_PKG_VERSION"), "host": host_name(), "time": clock::now(), "machines": machines })
 }
 
 /// Returns a machine as a JSON object; what is not known is null.
@@ -137,6 +140,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "boots": status.map(|it| it.boots),
         "restarts": status.map(|it| it.restarts),
         "recipe": one.recipe,
+        "recipe_digest": one.recipe.as_deref().and_then(|path| recipe_digest::of(Path::new(path))),
         "instance": one.instance,
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),

@@ -1,5 +1,6 @@
 //! A host that is asked by ssh: its own vmrun tells what runs there.
 
+use super::inventory::EntryState;
 use crate::diag::{Fault, shown};
 use crate::model::Argv;
 use serde_json::Value;
@@ -49,9 +50,10 @@ impl FromStr for Remote {
 }
 
 impl Remote {
-    /// Returns the command that asks it. It asks nobody for a password, and gives up in time.
-    pub(crate) fn question(&self, within: Duration) -> Argv {
-        self.ssh(within).arg("--").arg(&self.destination).args(["vmrun", "list", "--json"])
+    /// Returns the command that asks it what runs there, or also what is down. It asks nobody for a password, and gives up in time.
+    pub(crate) fn question(&self, with_known: bool, within: Duration) -> Argv {
+        let argv = self.ssh(within).arg("--").arg(&self.destination).args(["vmrun", "list", "--json"]);
+        if with_known { argv.arg("--all") } else { argv }
     }
 
     /// Returns the command whose standard streams are a connection to an address that the host has.
@@ -81,24 +83,86 @@ impl Remote {
     }
 }
 
-/// A machine that a host told of, and that runs there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunningMachine {
-    /// The machine's name there.
-    pub name: String,
-    /// Where its screen listens on that host, if it has one.
-    pub console: Option<SocketAddr>,
+/// What a host told of its machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What the host calls itself.
+    pub host: Option<String>,
+    /// The second of 1970 in which it told that; earlier versions do not say.
+    pub time: Option<u64>,
+    /// Its machines, in any state.
+    pub machines: Vec<ToldMachine>,
 }
 
-/// Reads what `vmrun list --json` prints: the machines that have a hypervisor. Nothing if it is something else.
-pub fn read_list(text: &str) -> Option<Vec<RunningMachine>> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    let runs = |one: &Value| {
-        one.get("pid")?.as_u64()?;
-        let console = one.get("vnc").and_then(|text| text.as_str()?.parse().ok());
-        Some(RunningMachine { name: one.get("name")?.as_str()?.into(), console })
-    };
-    Some(value.get("machines")?.as_array()?.iter().filter_map(runs).collect())
+/// A machine that a host told of; what it did not tell is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToldMachine {
+    /// The machine's name there.
+    pub name: Option<String>,
+    /// The word of its state.
+    pub state: String,
+    /// Its hypervisor's process there, if it runs.
+    pub pid: Option<u64>,
+    /// Where its screen listens on that host, if it has one.
+    pub console: Option<SocketAddr>,
+    /// The digest of its recipe there.
+    pub recipe_digest: Option<String>,
+    /// All that was told of it.
+    pub value: Value,
+}
+
+impl ToldMachine {
+    /// Returns its name, if it runs.
+    pub(crate) fn running(&self) -> Option<&str> {
+        self.pid.and(self.name.as_deref())
+    }
+
+    /// Returns a whole number that was told of it.
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
+        self.value.get(key)?.as_u64()
+    }
+
+    /// Returns how much of a processor it uses, in thousandths; what nobody can use is none.
+    pub(crate) fn permille(&self) -> u64 {
+        const PROCESSORS: f64 = 65_536.0;
+        let percent = self.value.get("cpu").and_then(Value::as_f64).unwrap_or_default();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between these bounds")]
+        let permille = (percent * 10.0).clamp(0.0, PROCESSORS * 1000.0) as u64;
+        permille
+    }
+
+    /// Returns whether vmrun did not start it, as far as that host knows.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.state == EntryState::Foreign.word()
+    }
+}
+
+impl Told {
+    /// Takes the document of a list; nothing if it is something else.
+    pub(crate) fn of(mut value: Value) -> Option<Self> {
+        let Value::Array(machines) = value.get_mut("machines")?.take() else { return None };
+        let machine = |value: Value| {
+            let text = |key: &str| Some(value.get(key)?.as_str()?.to_string());
+            ToldMachine {
+                name: text("name"),
+                state: text("state").unwrap_or_default(),
+                pid: value.get("pid").and_then(Value::as_u64),
+                console: text("vnc").and_then(|text| text.parse().ok()),
+                recipe_digest: text("recipe_digest"),
+                value,
+            }
+        };
+        Some(Self {
+            host: value.get("host").and_then(|host| Some(host.as_str()?.to_string())),
+            time: value.get("time").and_then(Value::as_u64),
+            machines: machines.into_iter().filter(Value::is_object).map(machine).collect(),
+        })
+    }
+}
+
+/// Reads what `vmrun list --json` prints. Nothing if it is something else.
+pub fn read_list(text: &str) -> Option<Told> {
+    Told::of(serde_json::from_str(text).ok()?)
 }
 
 /// Returns why a host did not answer, by the status of ssh and its standard error: one line.
@@ -141,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_host_is_written_as_ssh_knows_it() {
-        let argv = |text: &str| text.parse::<Remote>().unwrap().question(Duration::from_millis(1500)).to_string();
+        let argv =
+            |text: &str| text.parse::<Remote>().unwrap().question(false, Duration::from_millis(1500)).to_string();
         let asks = |where_to: &str| format!("ssh -oBatchMode=yes -oConnectTimeout=2 {where_to} vmrun list --json");
         assert_eq!(argv("ssh://vm6"), asks("-- vm6"));
         assert_eq!(argv("ssh://root@192.168.2.6:2222"), asks("-p 2222 -- root@192.168.2.6"));
@@ -170,12 +235,11 @@ mod tests {
     fn a_host_tells_what_runs_there_or_why_not_in_one_line() {
         let text = r#"{"machines": [{"name": "web", "pid": 5, "vnc": "10.0.0.6:5901", "state": "running"},
             {"name": "db", "pid": null}, {"name": null, "pid": 7}, {"name": "lab", "pid": 8, "vnc": null}], "host": "vm6"}"#;
-        let one = |name: &str, console: Option<&str>| RunningMachine {
-            name: name.into(),
-            console: console.map(|text| text.parse().unwrap()),
-        };
-        assert_eq!(read_list(text), Some(vec![one("web", Some("10.0.0.6:5901")), one("lab", None)]));
-        assert_eq!(read_list("[]"), None);
+        let told = read_list(text).unwrap();
+        let running: Vec<_> = told.machines.iter().filter_map(|one| Some((one.running()?, one.console))).collect();
+        assert_eq!(running, [("web", "10.0.0.6:5901".parse().ok()), ("lab", None)]);
+        assert_eq!((told.host.as_deref(), told.time, told.machines.len()), (Some("vm6"), None, 4));
+        assert_eq!((read_list("[]"), read_list("{\"machines\": 5}")), (None, None));
         let remote: Remote = "ssh://root@vm6".parse().unwrap();
         let refused = "ssh: connect to host vm6 port 22: Connection refused\r\n";
         assert_eq!(failure(&remote, 255, refused), "ssh: connect to host vm6 port 22: Connection refused");

@@ -5,7 +5,8 @@ use super::installation::{Installation, Machines, Wanted};
 use super::inventory::{Entry, EntryState};
 use super::known::{self, every, statuses, wanted};
 use super::machines::machines;
-use super::remote::{Remote, RunningMachine, SCHEME, failure, read_list};
+use super::remote::{Remote, SCHEME, Told, failure, read_list};
+use super::written::{self, SCHEME as FILE};
 use crate::client::reach;
 use crate::client::screen::Seat;
 use crate::client::ssh::{Answer, Asking};
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 /// Which hosts are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostQuery {
-    /// The hosts, if not those of the configuration: `ssh://HOST` by its own vmrun, `HOST` by the screens of its machines.
+    /// The hosts, if not those of the configuration: `ssh://HOST` by its own vmrun, `HOST` by the screens of its machines,
+    /// `file://PATH` by the file that it writes.
     pub hosts: Vec<String>,
     /// How long they may take to answer.
     pub timeout: Duration,
@@ -147,13 +149,17 @@ fn known(installation: &Installation, names: &[String]) -> Result<(Vec<Wanted>, 
 }
 
 /// Returns hosts with how they are asked; the addresses of those whose screens are asked are looked for.
-fn vm_hosts(names: Vec<String>) -> Result<Vec<VmHost>, Vec<Diagnostic>> {
-    let consoles: Vec<String> = names.iter().filter(|name| !name.starts_with(SCHEME)).cloned().collect();
+pub(super) fn vm_hosts(names: Vec<String>) -> Result<Vec<VmHost>, Vec<Diagnostic>> {
+    let names = written::expanded(names)?;
+    let is_asked = |name: &&String| !name.starts_with(SCHEME) && !name.starts_with(FILE);
+    let consoles: Vec<String> = names.iter().filter(is_asked).cloned().collect();
     let mut addresses = reach::resolve(&consoles).into_iter();
     let lost = || Err(Fault::host("a host's address could not be asked for"));
     let mut access = |name: &String| {
         if name.starts_with(SCHEME) {
             name.parse().map(Access::Ssh)
+        } else if name.starts_with(FILE) {
+            written::path(name).map(Access::File)
         } else {
             addresses.next().unwrap_or_else(lost).map(Access::Consoles)
         }
@@ -164,6 +170,12 @@ fn vm_hosts(names: Vec<String>) -> Result<Vec<VmHost>, Vec<Diagnostic>> {
         return Err(faults);
     }
     Ok(names.into_iter().zip(all.into_iter().flatten()).map(|(name, access)| VmHost { name, access }).collect())
+}
+
+/// Returns the fault of a machine that runs on several hosts.
+pub(super) fn runs_twice(name: &str, count: usize, hosts: &str) -> Fault {
+    let fault = Fault::new(format!("{name} runs on {count} hosts: {hosts}")).blame(Blame::Guest);
+    fault.hint("stop all but one at once: a disk that two machines write to is lost")
 }
 
 /// Whether a host is this one.
@@ -183,8 +195,8 @@ fn ask_sockets(machines: &[KnownMachine], hosts: &[VmHost], within: Duration, fo
     }
 }
 
-/// Returns the machines that run on a host by its answer, or why it did not tell, if that is known.
-fn running(remote: &Remote, answer: &Answer) -> Result<Vec<RunningMachine>, Option<String>> {
+/// Returns what a host told of its machines by its answer, or why it did not tell, if that is known.
+pub(super) fn answered(remote: &Remote, answer: &Answer) -> Result<Told, Option<String>> {
     match answer {
         Answer::Ended(0, output, error) => {
             read_list(output).ok_or_else(|| Some(failure(remote, 0, if output.is_empty() { error } else { output })))
@@ -219,7 +231,7 @@ impl Search {
         let until = Instant::now() + query.timeout;
         let remotes: Vec<(usize, &Remote)> =
             hosts.iter().enumerate().filter_map(|(number, host)| Some((number, host.remote()?))).collect();
-        let commands: Vec<Argv> = remotes.iter().map(|(_, remote)| remote.question(query.timeout)).collect();
+        let commands: Vec<Argv> = remotes.iter().map(|(_, remote)| remote.question(false, query.timeout)).collect();
         let asking = Asking::begin(&commands);
         let questions = questions(&machines, &hosts);
         let addresses: Vec<_> = questions.iter().map(|question| question.address).collect();
@@ -230,17 +242,24 @@ impl Search {
         let mut by_consoles = locations(machines.len(), &questions, &answers);
         ask_sockets(&machines, &hosts, query.timeout, &mut by_consoles);
         let mut silent = silent(hosts.len(), &questions, &answers);
+        let files = hosts.iter().enumerate().filter_map(|(host, one)| Some((host, one.file()?)));
+        for (host, path) in files {
+            match written::fresh(path) {
+                Ok(told) => add_running(&mut by_consoles, &machines, host, &told.machines),
+                Err(why) => silent.push((host, Some(why))),
+            }
+        }
         let with = |answers: &[Answer]| {
             let mut found = by_consoles.clone();
             for ((host, remote), answer) in remotes.iter().zip(answers) {
-                add_running(&mut found, &machines, *host, &running(remote, answer).unwrap_or_default());
+                add_running(&mut found, &machines, *host, &answered(remote, answer).unwrap_or_default().machines);
             }
             found
         };
         let answers = asking.wait(until, |answers| is_enough(&with(answers)));
         let locations = with(&answers);
         for ((host, remote), answer) in remotes.iter().zip(&answers) {
-            silent.extend(running(remote, answer).err().map(|why| (*host, why)));
+            silent.extend(answered(remote, answer).err().map(|why| (*host, why)));
         }
         silent.sort();
         Ok(Self { machines, hosts, locations, silent, faults })
@@ -319,12 +338,7 @@ impl Search {
         match (found.runs.as_slice(), wanted.console) {
             ([(host, _)], _) => Ok(*host),
             ([_, ..], _) => {
-                let fault = guest(format!(
-                    "{name} runs on {} hosts: {}",
-                    found.runs.len(),
-                    names(&mut found.runs.iter().map(|(host, _)| *host))
-                ));
-                Err(fault.hint("stop all but one at once: a disk that two machines write to is lost"))
+                Err(runs_twice(name, found.runs.len(), &names(&mut found.runs.iter().map(|(host, _)| *host))))
             }
             ([], None) if !has_remotes && wanted.socket.is_some() && !self.has_loopback() => {
                 let path = wanted.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default();

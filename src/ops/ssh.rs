@@ -203,7 +203,7 @@ fn look(query: &SshQuery<'_>, listener: Listener<'_>) -> Result<Known, Vec<Diagn
     let here = here(query.machine);
     let (Err(_), Some((remote, name))) = (&here, there(query, here.is_err(), listener)?) else { return here };
     let within = query.hosts.timeout.max(CONNECT);
-    let answer = Asking::begin(&[remote.question(within)]).wait(Instant::now() + within, |_| false);
+    let answer = Asking::begin(&[remote.question(false, within)]).wait(Instant::now() + within, |_| false);
     let text = match answer.into_iter().next() {
         Some(Answer::Ended(0, text, _)) => text,
         Some(Answer::Ended(status, _, said)) => {

@@ -296,6 +296,23 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     lex(text).filter(|token| token.kind == TokenKind::Word).map(|token| &text[token.span])
 }
 
+/// Returns what a text imports, as it is written between the quotes.
+pub(crate) fn imports(text: &str) -> Vec<&str> {
+    // Most recipes import nothing, and none of those needs to be read.
+    if !text.contains("import") {
+        return Vec::new();
+    }
+    let all = tokens(text);
+    let pairs = all.iter().zip(all.iter().skip(1));
+    let named = pairs.filter(|(word, path)| {
+        word.kind == TokenKind::Word
+            && &text[word.span.clone()] == "import"
+            && path.kind == TokenKind::Text
+            && !path.is_open
+    });
+    named.filter_map(|(_, path)| text.get(path.span.start + 1..path.span.end - 1)).collect()
+}
+
 /// Whether a byte lies within a comment, and so nothing of the language does.
 pub(crate) fn is_comment(text: &str, at: usize) -> bool {
     let head = &text[..at];
@@ -380,6 +397,14 @@ mod tests {
         assert_eq!(value("`a${f(`b${1}`)}c` + d"), "`a${f(`b${1}`)}c`".len());
         assert_eq!(value("#{ x: \"}\" } + 1"), "#{ x: \"}\" }".len());
         assert_eq!(open("f(#{ x: [ \"(\" // {\n"), [1, 3, 8]);
+    }
+
+    #[test]
+    fn a_text_says_what_it_imports() {
+        let text = "// import \"not\" as this;\nimport \"std/disk\" as disk;\nimport `./net` as net; let x = \"import\";\nimport y;";
+        assert_eq!(imports(text), ["std/disk", "./net"]);
+        assert_eq!(imports("import \"open"), [""; 0]);
+        assert_eq!(imports("let a = 1;"), [""; 0]);
     }
 
     /// What a place of Rhai's is as a byte.

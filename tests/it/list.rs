@@ -72,9 +72,11 @@ vmrun: web goes on without its vmrun; `vmrun adopt web` takes it over
     let json: Value = serde_json::from_str(&host.run(&["list", "--json"]).stdout).unwrap();
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
     let one = |name: &str| json["machines"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+    let digest = one("db")["recipe_digest"].clone();
+    assert_eq!(digest.as_str().map(str::len), Some(64));
     assert_eq!(
         one("db"),
-        json!({
+        json!({ "recipe_digest": digest,
             "name": "db", "state": "running", "hypervisor": "bhyve", "pid": db.guest, "supervisor": db.supervisor,
             "uptime": 93784, "since": db.since, "until": null, "cpus": 1, "memory": 256 << 20, "resident": 64 << 20,
             "cpu": 12.5, "vnc": null, "disks": ["[tmp]/vm/db.img"], "taps": ["tap1"], "boots": 1, "restarts": 0,

@@ -46,6 +46,7 @@ mod subjects;
 mod terminal;
 
 mod agent;
+mod all_hosts;
 mod allowed;
 mod alone;
 mod asks;

@@ -53,7 +53,7 @@ pub fn holds(bytes: &[u8]) {
     let args: Vec<String> = text.lines().map(String::from).collect();
     assert!(qemu::seen::options_of(&args).shape.disks.len() <= args.len());
     if let Some(running) = remote::read_list(&text) {
-        assert!(running.len() <= text.len());
+        assert!(running.machines.len() <= text.len());
     }
     for line in text.lines() {
         assert!(qemu::statistics::answer(line).is_none_or(|disks| disks.len() <= line.len()));
