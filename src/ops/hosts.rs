@@ -62,6 +62,11 @@ impl VmHost {
         }
     }
 
+    /// Returns whether it tells of its machines itself.
+    pub(crate) const fn tells(&self) -> bool {
+        !matches!(self.access, Access::Consoles(_))
+    }
+
     /// Returns the file in which it tells of its machines, if that is read.
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.access {

@@ -34,9 +34,9 @@ impl HostQuery {
         if given.is_empty() { vec!["127.0.0.1".to_string()] } else { given.clone() }
     }
 
-    /// Returns whether the own vmrun of any of them is asked.
+    /// Returns whether any of them tells of its machines itself.
     fn has_remotes(&self, installation: &Installation) -> bool {
-        self.names(installation).iter().any(|name| name.starts_with(SCHEME))
+        self.names(installation).iter().any(|name| name.starts_with(SCHEME) || name.starts_with(FILE))
     }
 }
 
@@ -124,6 +124,9 @@ pub(crate) fn elsewhere(
 fn reached(host: &VmHost, name: &str) -> Result<Remote, Fault> {
     host.remote().cloned().ok_or_else(|| {
         let fault = Fault::host(format!("{name} runs on {}, which is not asked by ssh", host.name));
+        if host.file().is_some() {
+            return fault.hint("name it as ssh://HOST in `hosts`, or by --hosts, to get there");
+        }
         fault.hint(format!("write it as ssh://{} to get at its serial ports", host.name))
     })
 }
@@ -334,7 +337,7 @@ impl Search {
         let guest = |text: String| Fault::new(text).blame(Blame::Guest);
         let names =
             |all: &mut dyn Iterator<Item = usize>| suggest::list(all.map(|host| self.hosts[host].name.as_str()));
-        let has_remotes = self.hosts.iter().any(|host| host.remote().is_some());
+        let has_remotes = self.hosts.iter().any(VmHost::tells);
         match (found.runs.as_slice(), wanted.console) {
             ([(host, _)], _) => Ok(*host),
             ([_, ..], _) => {
@@ -374,7 +377,7 @@ impl Search {
     /// Returns the socket where the screen of a machine listens on this host, if it listens on one and this host alone is known to
     /// run it, or no other is asked.
     pub(crate) fn socket(&self, machine: usize) -> Option<PathBuf> {
-        let has_remotes = self.hosts.iter().any(|host| host.remote().is_some());
+        let has_remotes = self.hosts.iter().any(VmHost::tells);
         let runs = &self.locations[machine].runs;
         let is_only_here = !runs.is_empty() && runs.iter().all(|(host, _)| is_here(&self.hosts[*host]));
         self.machines[machine].socket.clone().filter(|_| self.has_loopback() && (!has_remotes || is_only_here))

@@ -124,6 +124,21 @@ vmrun: vm6 has written its file 2h01m ago: what it runs now is not known
     let old = "it has written its file 7300 seconds ago: what it runs now is not known";
     assert!(found.stderr.contains(old), "{}", found.stderr);
 
+    // A machine of which this host has no recipe is found too, and nobody gets there by a file.
+    let lab = document("vm8", now(), &[machine("lab", "running", Some(7), None)]);
+    sandbox.write("told/vm8.json", &lab);
+    let hosts = format!("file://{}", folder.join("vm8.json").display());
+    let found = sandbox.run(&["find", "lab", "--hosts", &hosts]);
+    assert_eq!((found.code, found.stdout.as_str()), (0, "lab\tfile://[tmp]/told/vm8.json\t-\n"), "{}", found.stderr);
+    same(
+        &sandbox.run(&["console", "lab", "--hosts", &hosts]).stderr,
+        "
+error: lab runs on file://[tmp]/told/vm8.json, which is not asked by ssh
+ |
+ = hint: name it as ssh://HOST in `hosts`, or by --hosts, to get there
+",
+    );
+
     // What this host writes, another one reads.
     let own = sandbox.path("told/own.json").display().to_string();
     let written = sandbox.run(&["list", "--json", "--out", &own]);
