@@ -121,7 +121,8 @@ vmrun: vm6 has written its file 2h01m ago: what it runs now is not known
     assert_eq!(done.code, 0);
     let found = sandbox.run(&["find", "web", "--hosts", &hosts]);
     assert_eq!((found.code, found.stdout.as_str()), (0, "web\tfile://[tmp]/told/vm5.json\t-\n"), "{}", found.stderr);
-    let old = "it has written its file 7300 seconds ago: what it runs now is not known";
+    // A second or two may pass.
+    let old = "it has written its file 73";
     assert!(found.stderr.contains(old), "{}", found.stderr);
 
     // A machine of which this host has no recipe is found too, and nobody gets there by a file.

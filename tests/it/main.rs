@@ -63,6 +63,7 @@ mod disk_faults;
 mod disks;
 mod docs;
 mod doctor;
+mod engines;
 mod executable;
 mod faults;
 mod faulty;
