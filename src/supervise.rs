@@ -2,6 +2,7 @@
 //!
 //! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
 
+mod accelerator;
 mod claim;
 pub(crate) mod conflicts;
 pub(crate) mod driver;

@@ -45,6 +45,7 @@ mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
 
+mod accelerator;
 mod agent;
 mod allowed;
 mod alone;

@@ -190,7 +190,7 @@ impl World {
     /// Writes the recipe of a machine that boots from the disk.
     fn recipe(&self, name: &str, disk: &Path) -> PathBuf {
         let slots = format!(r#""0": hostbridge(), "4": virtio_blk("{}"), "31": lpc()"#, disk.display());
-        let machine = format!(r#"name: "{name}", memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }}"#);
+        let machine = format!(r#"name: "{name}", accel: "tcg", memory: 64.MiB, com1: "stdio", slots: #{{ {slots} }}"#);
         self.write(&format!("{name}.rhai"), format!("bhyve(#{{ {machine} }}).run();\n"))
     }
 
