@@ -32,6 +32,7 @@ A line is a JSON object with `time` (RFC 3339, UTC), `machine` and `event`:
   failed    the run is over; `errors`
   held      nothing happens until somebody starts it; `error`
   permit    its permit is held, or lost; `state` (held, lost), and of one that is lost `why` and `left_ms`
+  freeze    its file systems are frozen for a snapshot, or thawed; `what`
   gone      something that was to be given back is gone already, `what`
   down      all was given back
 

@@ -50,6 +50,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::NotRestarted(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Helper(what) => ("helper", json!({ "what": what })),
+        Progress::Freeze(what) => ("freeze", json!({ "what": what })),
         Progress::PermitHeld => ("permit", json!({ "state": "held" })),
         Progress::PermitLost(why, left) => {
             ("permit", json!({ "state": "lost", "why": why, "left_ms": milliseconds(*left) }))

@@ -41,6 +41,8 @@ pub(crate) enum Progress<'a> {
     Gone(&'a str),
     /// A helper has ended, and what follows from that; a sentence.
     Helper(&'a str),
+    /// File systems of the guest are frozen for a snapshot, or thawed; a sentence.
+    Freeze(&'a str),
     /// The permit of the machine is held.
     PermitHeld,
     /// It is lost: why, and in what time the guest is down.

@@ -27,7 +27,7 @@ fn running(answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (Host, Arc<Mut
 }
 
 /// Takes the place of the hypervisor at the socket: what is asked is noted, and answered so.
-fn plays(host: &Host, answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+pub(crate) fn plays(host: &Host, answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
     let socket = host.path("state/web/agent.sock");
     std::fs::remove_file(&socket).unwrap();
     let listener = UnixListener::bind(&socket).unwrap();

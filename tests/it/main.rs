@@ -69,6 +69,7 @@ mod faulty;
 mod fetch;
 mod find;
 mod freebsd;
+mod freeze;
 mod golden;
 mod halves;
 mod help;
