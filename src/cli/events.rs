@@ -25,7 +25,7 @@ A line is a JSON object with `time` (RFC 3339, UTC), `machine` and `event`:
   started   the hypervisor was started; `boot`, `pid`
   adopted   a guest that ran already was taken over; `pid`
   running   the guest runs
-  ready     the machine is ready, as its recipe says
+  ready     the machine is ready, as its recipe says; `address` of its guest, where that is known
   stopping  it is being stopped; `by` (agent, power button, force, kill), `within_ms`
   ended     the boot ended; `how` (as in an exit's questions), `status`, `message`, `last_words`
   waiting   it is started again after `delay_ms`

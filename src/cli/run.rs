@@ -96,7 +96,7 @@ pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
         Progress::Started { .. }
         | Progress::Adopted(_)
         | Progress::Runs(..)
-        | Progress::Ready
+        | Progress::Ready(_)
         | Progress::Stops(..)
         | Progress::Ended(..)
         | Progress::Failed(_)

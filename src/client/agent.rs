@@ -4,6 +4,7 @@
 pub(crate) mod base64;
 pub(crate) mod exec;
 pub(crate) mod freeze;
+pub(crate) mod network;
 pub(crate) mod protocol;
 
 use crate::diag::{Blame, Fault};

@@ -3,6 +3,7 @@
 mod already;
 mod ready;
 
+use super::address;
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
@@ -452,7 +453,8 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         Some(true) => {
             listener(&StartEvent::Ready(name));
             let diary = Diary::open(&events::beside(&start.log), name);
-            diary.iter().for_each(|diary| diary.tell(&Progress::Ready));
+            let address = address::of_machine(name).map(|found| found.ip);
+            diary.iter().for_each(|diary| diary.tell(&Progress::Ready(address)));
             StartOutcome::Runs
         }
     }

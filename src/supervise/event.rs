@@ -36,7 +36,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Started { boot, process } => ("started", json!({ "boot": boot, "pid": process })),
         Progress::Adopted(process) => ("adopted", json!({ "pid": process })),
         Progress::Runs(..) => ("running", Value::Null),
-        Progress::Ready => ("ready", Value::Null),
+        Progress::Ready(address) => ("ready", address.map_or(Value::Null, |ip| json!({ "address": ip }))),
         Progress::Stops(means @ (Means::Agent | Means::PowerButton), within) => {
             ("stopping", json!({ "by": means.word(), "within_ms": milliseconds(*within) }))
         }
