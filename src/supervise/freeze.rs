@@ -40,7 +40,7 @@ impl Run {
             return;
         }
         if let Some(request) = take(self.host.settings(), name) {
-            self.hear_freeze(name, request);
+            self.hear_freeze(name, &request);
         }
         self.hear_freeze_news(name);
         let is_gone = |(asker, _): &(u32, String)| !self.host.processes().exists(*asker);
@@ -50,7 +50,7 @@ impl Run {
         }
     }
 
-    fn hear_freeze(&mut self, name: &VmName, request: FreezeRequest) {
+    fn hear_freeze(&mut self, name: &VmName, request: &FreezeRequest) {
         let say = |run: &Self, said: FreezeAnswer| answer(run.host.settings(), name, &request.token, &said);
         let is_its = |frozen: &Frozen| frozen.asked.as_ref().is_some_and(|(_, token)| *token == request.token);
         match (&self.frozen, request.freezes) {

@@ -282,10 +282,8 @@ fn located(says: &'static str) -> (Host, Arc<Mutex<Vec<String>>>) {
     // It is ready when its agent answers, for which the hypervisor's socket has to be there first.
     let mut started = host.command(&["start", "web.rhai"]).spawn().unwrap();
     host.until("web", |status| status.guest.is_some());
-    let heard = plays(&host, move |text| match text.contains("guest-network-get-interfaces") {
-        true => says.into(),
-        false => good("")(text),
-    });
+    let is_asked = |text: &str| text.contains("guest-network-get-interfaces");
+    let heard = plays(&host, move |text| if is_asked(text) { says.into() } else { good("")(text) });
     assert!(started.wait().unwrap().success());
     (host, heard)
 }
