@@ -27,6 +27,7 @@ pub(crate) mod files;
 mod fill;
 pub(crate) mod folder;
 pub(crate) mod foreign_process;
+pub(crate) mod freeze;
 pub(crate) mod full_screen;
 pub(crate) mod growth;
 pub(crate) mod guests;

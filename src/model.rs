@@ -3,6 +3,7 @@
 //! The words are bhyve's own. A value knows how bhyve writes it; how a whole command line is put together is the business of
 //! the floor above.
 
+pub(crate) mod accelerator;
 pub(crate) mod address;
 pub(crate) mod argv;
 pub(crate) mod backend;
@@ -56,6 +57,7 @@ pub(crate) mod value;
 pub(crate) mod volume;
 pub(crate) mod vxlan;
 
+pub(crate) use accelerator::Accelerator;
 pub use address::VncAddress;
 pub use argv::Argv;
 pub use backend::Backend;

@@ -11,7 +11,7 @@ pub(crate) mod seen;
 pub(crate) mod statistics;
 
 use crate::model::device::Counterpart;
-use crate::model::{Argv, Device, Ended, Machine, PciSlot, Secret, Tty};
+use crate::model::{Accelerator, Argv, Device, Ended, Machine, PciSlot, Secret, Tty};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +115,9 @@ pub(crate) fn by_descriptor(name: &str, descriptor: i32) -> String {
 
 /// Returns the command line of a machine that [`check()`] has nothing against.
 pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
-    let (accel, cpu) = if setting.kvm { ("kvm", "host") } else { ("tcg", "max") };
+    let found = if setting.kvm { Accelerator::Kvm } else { Accelerator::Tcg };
+    let accelerator = machine.accelerator().unwrap_or(found);
+    let cpu = if accelerator == Accelerator::Kvm { "host" } else { "max" };
     let mut argv = Argv::new("qemu-system-x86_64")
         // Threads that have names can be told apart by whoever looks at them.
         .args([
@@ -124,7 +126,7 @@ pub fn argv(machine: &Machine, setting: &QemuSetting) -> Argv {
             "-M",
             "q35,sata=off,smbus=off",
             "-accel",
-            accel,
+            accelerator.word(),
             "-cpu",
             cpu,
         ])

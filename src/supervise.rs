@@ -2,10 +2,12 @@
 //!
 //! A run outlives its boots: after a reboot the recipe is evaluated again, and finds what the run has taken still there.
 
+mod accelerator;
 mod claim;
 pub(crate) mod conflicts;
 pub(crate) mod driver;
 pub(crate) mod event;
+pub(crate) mod freeze;
 mod gone;
 pub(crate) mod helpers;
 pub(crate) mod holds;
@@ -33,6 +35,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
+use freeze::Frozen;
 use helpers::Helpers;
 use journal::Owner;
 use order::ServiceOptions;
@@ -104,6 +107,8 @@ pub(crate) struct Run {
     pub(crate) helpers: Helpers,
     /// What its machine needs to run.
     pub(crate) permit: RunPermit,
+    /// What of its guest is frozen.
+    frozen: Option<Frozen>,
     /// What of the machine runs, or was the last that did.
     program: Working,
     /// Which commands of the recipe are run again when it is evaluated again.
@@ -135,6 +140,7 @@ impl Run {
             is_announced: false,
             last_words,
             dialog: None,
+            frozen: None,
             wrong: None,
             late: None,
             helpers: Helpers::default(),

@@ -25,13 +25,14 @@ A line is a JSON object with `time` (RFC 3339, UTC), `machine` and `event`:
   started   the hypervisor was started; `boot`, `pid`
   adopted   a guest that ran already was taken over; `pid`
   running   the guest runs
-  ready     the machine is ready, as its recipe says
+  ready     the machine is ready, as its recipe says; `address` of its guest, where that is known
   stopping  it is being stopped; `by` (agent, power button, force, kill), `within_ms`
   ended     the boot ended; `how` (as in an exit's questions), `status`, `message`, `last_words`
   waiting   it is started again after `delay_ms`
   failed    the run is over; `errors`
   held      nothing happens until somebody starts it; `error`
   permit    its permit is held, or lost; `state` (held, lost), and of one that is lost `why` and `left_ms`
+  freeze    its file systems are frozen for a snapshot, or thawed; `what`
   gone      something that was to be given back is gone already, `what`
   down      all was given back
 

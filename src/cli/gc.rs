@@ -72,8 +72,11 @@ fn as_text(left: &Left, commands: &[Argv]) -> String {
             left.name
         )
     });
+    let thawed = "# its file systems were frozen for a snapshot: they are thawed".to_string();
+    let thawed = Some(thawed).filter(|_| left.goes_on.is_some() && left.frozen.is_some());
     std::iter::once(format!("# {}", left.whose()))
         .chain(goes_on)
+        .chain(thawed)
         .chain(commands)
         .chain(kept)
         .chain(dated)

@@ -79,7 +79,7 @@ JSON: an object with `version` (of vmrun), `host` (its name), `time` (the second
   disks, taps, macs
                 lists of texts
   address       where its guest is, if it runs and that is known, or null
-  address_from  by what that is known: recipe, forward, leases or neighbours, or null
+  address_from  by what that is known: recipe, forward, agent, leases or neighbours, or null
   ssh           an object: `user`, `host_key` and `port`, each null where nothing is said of it, or null
   boots         how often it was booted, reboots included, or null
   restarts      how often it was started again after a crash, or null

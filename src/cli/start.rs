@@ -63,6 +63,7 @@ pub(super) fn adopt(args: &AdoptArgs, term: &Term) -> Result<(), Vec<Diagnostic>
 pub(super) fn tell(event: &StartEvent<'_>, term: &Term) {
     match event {
         StartEvent::Warning(warning) => term.diagnostic(warning),
+        StartEvent::Emulated(line) => term.say(line),
         StartEvent::AsBefore(name, params) => {
             let words = Argv::new(*name).args(*params);
             term.say(format_args!("as it was started before: {words}"));

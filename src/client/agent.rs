@@ -3,6 +3,8 @@
 
 pub(crate) mod base64;
 pub(crate) mod exec;
+pub(crate) mod freeze;
+pub(crate) mod network;
 pub(crate) mod protocol;
 
 use crate::diag::{Blame, Fault};
@@ -51,12 +53,15 @@ impl Agent {
 
     /// Has the agent carry out a command, and returns what that returns.
     pub(crate) fn call(&mut self, command: &str, arguments: &Value, until: Instant) -> Result<Value, Fault> {
-        let asks = request(command, arguments);
-        let answer = self.exchange(&asks, until.min(Instant::now() + PATIENCE), Heard::answer)?;
-        answer.map_err(|why| {
+        self.ask(command, arguments, until)?.map_err(|why| {
             let fault = Fault::new(format!("refuses {command}: {why}")).blame(Blame::Guest);
             fault.hint("is the program there, in the guest? What qemu-ga may be asked its own configuration there says (block-rpcs)")
         })
+    }
+
+    /// Has it carry out a command, and returns what that returns or, as the inner error, why it is refused.
+    fn ask(&mut self, command: &str, arguments: &Value, until: Instant) -> Result<Result<Value, String>, Fault> {
+        self.exchange(&request(command, arguments), until.min(Instant::now() + PATIENCE), Heard::answer)
     }
 
     /// Asks the guest to power itself off. The command has no answer but a refusal, for which it is waited a moment.

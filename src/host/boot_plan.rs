@@ -1,6 +1,7 @@
 //! What a boot of a machine needs: folders, files and the hypervisor's command line. It is the only way from a machine to these:
 //! `vmrun plan` prints it, a host carries it out, a simulated host records it.
 
+use super::files::{copy_private, write_private};
 use super::{CommandStep, Facts, Platform, Settings, cgroup, serial_log, swtpm};
 use crate::bhyve;
 use crate::diag::Fault;
@@ -94,6 +95,17 @@ pub(crate) enum Content {
     Text(Secret, String),
     /// A copy of another file. The machine writes into it, so that one which is there stays as it is.
     Copy(PathBuf),
+}
+
+impl PrivateFile {
+    /// Makes it.
+    pub(super) fn make(&self) -> Result<(), Fault> {
+        match &self.content {
+            Content::Text(text, _) => write_private(&self.path, text.reveal().as_bytes()),
+            Content::Copy(from) => copy_private(from, &self.path)
+                .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
+        }
+    }
 }
 
 impl BootPlan {

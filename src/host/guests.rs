@@ -2,12 +2,15 @@
 
 use super::boot_plan::{BootPlan, Load};
 use super::helper::{HelperProcess, HelperStart};
+use super::kvm::Kvm;
 use crate::diag::Fault;
 use crate::model::{Ended, Helper, Machine, VmName};
 use std::time::{Duration, Instant};
 
 /// A host that runs machines.
 pub(crate) trait Guests {
+    /// Looks whether the processor helps QEMU here.
+    fn kvm(&self) -> Kvm;
     /// Plans the boot of a machine here.
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault>;
     /// Makes the folders and files of a boot of a machine that was reserved.

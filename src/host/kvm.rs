@@ -1,12 +1,25 @@
 //! Whether the processor helps a hypervisor on Linux (KVM).
 
+use super::environment::env;
 use super::name_service;
+use super::rights::user_name;
+use crate::diag::Fault;
+use crate::model::argv::quote;
 use std::fs::{OpenOptions, metadata, read_to_string};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 /// The device by which QEMU asks the kernel.
-const DEVICE: &str = "/dev/kvm";
+const DEVICE: &str = "dev/kvm";
+
+/// What the kernel tells of the processor (proc(5)).
+const PROCESSOR: &str = "proc/cpuinfo";
+
+/// Returns one of these, in the folder that stands for the root of the host.
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env("VMRUN_KVM_DIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/".into())).join(name)
+}
 
 /// What there is of KVM. The device alone says nothing: it may be there and not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +36,30 @@ pub(crate) enum Kvm {
     Refused(String),
 }
 
-/// Looks what there is of KVM on this host.
-pub(crate) fn look() -> Kvm {
-    let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let opened = OpenOptions::new().read(true).write(true).open(DEVICE);
-    of(&cpuinfo, opened.map(drop), group)
-}
+impl Kvm {
+    /// Looks what there is of it on this host.
+    pub(crate) fn look() -> Self {
+        let cpuinfo = read_to_string(path(PROCESSOR)).unwrap_or_default();
+        let opened = OpenOptions::new().read(true).write(true).open(path(DEVICE));
+        of(&cpuinfo, opened.map(drop), group)
+    }
 
-/// Returns whether the processor can help.
-pub(crate) fn is_usable() -> bool {
-    look() == Kvm::Usable
+    /// Returns why it does not help, with what mends that; nothing if it helps.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        Some(match self {
+            Self::Usable => return None,
+            Self::NoProcessor => Fault::host("the processor shows neither VT-x nor AMD-V (vmx, svm in /proc/cpuinfo)")
+                .hint("switch it on in the firmware of this host; where this is a guest, let its host nest"),
+            Self::NoDevice(module) => Fault::host(format!("/dev/kvm does not work: {module} is not loaded"))
+                .hint(format!("modprobe {module}; in a container: give it the device /dev/kvm")),
+            Self::Denied(group) => {
+                let way_out = format!("usermod -aG {} {}, and log in anew", quote(group), quote(&user_name()));
+                Fault::host(format!("/dev/kvm is of the group {group}, and this user is not in it")).hint(way_out)
+            }
+            Self::Refused(why) => Fault::host(format!("/dev/kvm cannot be opened: {why}"))
+                .hint("look at what the kernel says: dmesg | grep kvm"),
+        })
+    }
 }
 
 fn of(cpuinfo: &str, opened: io::Result<()>, group: impl FnOnce() -> String) -> Kvm {
@@ -57,7 +84,7 @@ fn of(cpuinfo: &str, opened: io::Result<()>, group: impl FnOnce() -> String) -> 
 
 /// The group that has the device.
 fn group() -> String {
-    let Ok(found) = metadata(DEVICE) else { return "kvm".into() };
+    let Ok(found) = metadata(path(DEVICE)) else { return "kvm".into() };
     name_service::group(found.gid()).unwrap_or_else(|| found.gid().to_string())
 }
 

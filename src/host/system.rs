@@ -4,19 +4,17 @@ mod by_commands;
 mod file_fact;
 mod process_table;
 
-use super::boot_plan::{BootPlan, Content, Load, PlanSetting};
+use super::boot_plan::{BootPlan, Load, PlanSetting, PrivateFile};
 use super::download::Fetcher;
 use super::environment::{self, env};
-use super::files::{
-    self, WHOLE, copy_private, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate,
-    write_private,
-};
+use super::files::{self, WHOLE, fill, fill_as, fill_with, io_fault, make_folder, remove, replace, truncate};
 use super::folder::{self, Keeps};
 use super::foreign_process::ForeignProcess;
 use super::helper::{HelperProcess, HelperStart};
 use super::helpers::Helpers;
 use super::host_key;
 use super::interfaces::marks::Maker;
+use super::kvm::Kvm;
 use super::os::{self, freebsd, linux};
 use super::program::{self, Chain, PendingCommand, Program, run};
 use super::rights::rights;
@@ -26,7 +24,7 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, Tell, background, commands, interfaces, kernel, kvm, marks, spawn,
+    Settings, Tell, background, commands, interfaces, kernel, marks, spawn,
 };
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
@@ -378,8 +376,12 @@ impl Effects for System {
 }
 
 impl Guests for System {
+    fn kvm(&self) -> Kvm {
+        Kvm::look()
+    }
+
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
-        let kvm = self.settings.platform == Platform::Linux && kvm::is_usable();
+        let kvm = self.settings.platform == Platform::Linux && self.kvm() == Kvm::Usable;
         BootPlan::on(self, machine, &PlanSetting { kvm, log: self.log.as_deref(), ..PlanSetting::of(&self.settings) })
     }
 
@@ -387,11 +389,7 @@ impl Guests for System {
         plan.preparations().iter().for_each(|step| tracing::debug!("{step}"));
         plan.folders.iter().try_for_each(|folder| make_folder(&folder.path, folder.mode))?;
         plan.stale.iter().try_for_each(|path| remove(path))?;
-        plan.files.iter().try_for_each(|file| match &file.content {
-            Content::Text(text, _) => write_private(&file.path, text.reveal().as_bytes()),
-            Content::Copy(from) => copy_private(from, &file.path)
-                .map_err(|fault| fault.hint(format!("is {} there? (apt install ovmf)", from.display()))),
-        })
+        plan.files.iter().try_for_each(PrivateFile::make)
     }
 
     fn load(&mut self, machine: &Machine, load: &Load) -> Result<(), Fault> {

@@ -10,8 +10,8 @@ use super::device::Counterpart;
 use super::dialog::DialogStep;
 use super::value::Tty;
 use super::{
-    Bootrom, CpuSet, Device, DevicePath, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting, Size,
-    SshOptions, Target, Topology, Value, VmName,
+    Accelerator, Bootrom, CpuSet, Device, DevicePath, Domain, FwItem, Jail, Limits, Loader, Part, PciSlot, Setting,
+    Size, SshOptions, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub struct Draft {
     pub tpm_state: Option<DevicePath>,
     /// The log in which what its first serial port says is kept, beside what that is plugged into.
     pub serial_log: Option<DevicePath>,
+    /// What runs the guest's code under QEMU; what the host has, where it is not said.
+    pub accelerator: Option<Accelerator>,
 }
 
 impl Default for Draft {
@@ -94,6 +96,7 @@ impl Default for Draft {
             agent: None,
             tpm_state: None,
             serial_log: None,
+            accelerator: None,
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum AddressSource {
     Recipe,
     /// A port of this host leads to the guest.
     Forward,
+    /// Its agent says it.
+    Agent,
     /// A DHCP server of this host has lent it.
     Leases,
     /// This host has spoken to it.
@@ -21,6 +23,7 @@ impl AddressSource {
         match self {
             Self::Recipe => "recipe",
             Self::Forward => "forward",
+            Self::Agent => "agent",
             Self::Leases => "leases",
             Self::Neighbours => "neighbours",
         }

@@ -4,8 +4,8 @@ use super::dialog::DialogStep;
 use super::setting::SETTINGS;
 use super::value::Tty;
 use super::{
-    Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader, Part, PciSlot,
-    Secret, Setting, Size, SshOptions, Target, Topology, Value, VmName,
+    Accelerator, Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader,
+    Part, PciSlot, Secret, Setting, Size, SshOptions, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -115,6 +115,11 @@ impl Machine {
     /// Returns the log in which what its first serial port says is kept.
     pub const fn serial_log(&self) -> Option<&DevicePath> {
         self.draft.serial_log.as_ref()
+    }
+
+    /// Returns what its recipe says that runs the guest's code under QEMU.
+    pub(crate) const fn accelerator(&self) -> Option<Accelerator> {
+        self.draft.accelerator
     }
 
     /// Returns the firmware.

@@ -8,6 +8,7 @@ use crate::client::agent::{Agent, PATIENCE};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::standard_input;
 use crate::model::{Shape, VmName};
+use crate::supervise::recovery;
 use crate::supervise::status::MachineStatus;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -34,7 +35,18 @@ pub(crate) fn execute(query: &ExecQuery<'_>) -> Result<Executed, Vec<Diagnostic>
     let soon = Instant::now() + PATIENCE;
     let agent = Agent::open(Path::new(&socket), until.map_or(soon, |until| until.min(soon)));
     let done = agent.and_then(|mut agent| agent.execute(query.command, &input, until));
-    Ok(done.map_err(about)?)
+    Ok(done.map_err(about).map_err(|fault| while_frozen(fault, &name))?)
+}
+
+/// Says of an agent that does nothing because it has frozen its file systems that this is why.
+fn while_frozen(fault: Fault, name: &VmName) -> Fault {
+    let is_frozen = settings::host(false).is_ok_and(|host| recovery::frozen(&host, name).is_some());
+    if !is_frozen {
+        return fault;
+    }
+    let message = format!("the file systems in {name} are frozen for a snapshot: {}", fault.message);
+    Fault { message, ..fault }
+        .hint("try again in a moment; `vmrun gc` thaws them if nobody looks after the machine any more")
 }
 
 /// Whether the agent of a machine in the background answers.

@@ -88,7 +88,8 @@ pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diag
 /// Finds out where the guests of machines are that run; what is wrong with the configuration is told by whoever needs it.
 pub(crate) fn locate(all: &mut [Entry]) {
     if let Ok(installation) = Installation::open() {
-        let addresses = Addresses::new(&installation);
+        let mut addresses = Addresses::new(&installation);
+        addresses.ask_agents(all);
         all.iter_mut().for_each(|one| addresses.locate(one));
     }
 }

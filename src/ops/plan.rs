@@ -13,7 +13,7 @@ use crate::host::boot_plan::{BootPlan, PlanSetting};
 use crate::host::commands::commands;
 use crate::host::helper::HelperStart;
 use crate::host::interfaces::marks::Maker;
-use crate::host::kvm;
+use crate::host::kvm::Kvm;
 use crate::host::marks;
 use crate::host::system::{Prefetch, System};
 use crate::host::worlds::elsewhere::{AssumedFiles, Elsewhere};
@@ -115,7 +115,8 @@ pub(crate) fn plan(
     back.retain(|effect| !matches!(effect, Effect::Disk(_)));
     let given_back = back.iter().flat_map(|effect| commands(settings.platform, Some(&maker), effect)).collect();
     // A host that is not here is assumed to have what helps.
-    let kvm = !is_here || kvm::is_usable();
+    let kvm = !is_here || evaluated.run.host.kvm() == Kvm::Usable;
+    evaluated.run.emulated().into_iter().for_each(|line| notify(Notice::Message(line)));
     let (form, log) = (planning.form, planning.log.as_deref());
     let setting = PlanSetting { kvm, log, form, ..PlanSetting::of(&settings) };
     let mut steps = steps(&evaluated, &setting, &maker)?;

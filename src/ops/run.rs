@@ -63,6 +63,7 @@ pub(crate) fn run(
     let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
     let Rehearsed { host, claim } =
         rehearse(&recipe, Box::new(host), &inputs, warned).map_err(|refused| refusal(refused, notify))?;
+    claim.emulated.iter().for_each(|line| notify(Notice::Message(line.clone())));
     let diary = asked.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose()?;
     let mut run = Run::new(host);
     run.stop_within = asked.stop_within;

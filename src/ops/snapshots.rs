@@ -1,6 +1,7 @@
 //! Snapshots of a machine's disks: made, listed, gone back to and removed. Volumes have those of ZFS, files a second one beside them.
 
 mod copies;
+mod freeze;
 mod removal;
 mod rollback;
 mod take;

@@ -3,6 +3,7 @@
 mod already;
 mod ready;
 
+use super::address;
 use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
@@ -34,6 +35,8 @@ use std::time::{Duration, Instant};
 pub(crate) enum StartEvent<'a> {
     /// A rehearsal has a warning.
     Warning(&'a Diagnostic),
+    /// A machine is going to run without KVM, as this line says.
+    Emulated(&'a str),
     /// The machine is started with these parameters, as it was before.
     AsBefore(&'a str, &'a [String]),
     /// A rehearsal that failed has printed this.
@@ -250,6 +253,8 @@ fn prepare(
     options.named(request, name)?;
     let log = settings::log_file(name)?;
     let adopts = recovery::goes_on(&*host, name).is_some();
+    // One that runs already is said to have been started.
+    claim.emulated.iter().filter(|_| !adopts).for_each(|line| listener(&StartEvent::Emulated(line)));
     let request = request.with(&claim.given);
     let words = request.supervisor(options.stop_within, &log.display().to_string(), adopts.then_some(name.as_str()));
     let ready = Awaited::of(&claim);
@@ -285,6 +290,7 @@ pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> R
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
     }
+    claim.emulated.iter().for_each(|line| listener(&StartEvent::Emulated(line)));
     let ready = Awaited::of(&claim);
     Ok(Start { after: claim.service.after, ready, ..as_before(status, false) })
 }
@@ -447,7 +453,8 @@ fn begin(start: &Start, listener: Listener<'_>) -> StartOutcome {
         Some(true) => {
             listener(&StartEvent::Ready(name));
             let diary = Diary::open(&events::beside(&start.log), name);
-            diary.iter().for_each(|diary| diary.tell(&Progress::Ready));
+            let address = address::of_machine(name).map(|found| found.ip);
+            diary.iter().for_each(|diary| diary.tell(&Progress::Ready(address)));
             StartOutcome::Runs
         }
     }

@@ -1,5 +1,6 @@
 //! What a run is going to take, and how it gets it: the machine's lock, its journal, the locks of its images.
 
+use super::accelerator;
 use super::holds::replaced;
 use super::journal::{self, Owner};
 use super::order::ServiceOptions;
@@ -34,6 +35,8 @@ pub(crate) struct Claim {
     pub service: ServiceOptions,
     /// The file in which is kept what its machine says on its serial port, if it is kept.
     pub serial_log: Option<PathBuf>,
+    /// Which of its machines run without KVM, in a line of each, where nobody asked for that.
+    pub emulated: Vec<String>,
     /// The parameters that are paths, from the root on.
     pub given: BTreeMap<String, String>,
 }
@@ -65,8 +68,20 @@ impl Run {
         alone.dedup();
         holds.extend(images.iter().map(|(path, access)| Hold::Image(path.clone(), *access)));
         let (machine, service) = (self.machine_of(recipe), self.service.clone());
-        let given = self.given.clone();
-        Claim { machine, recipe: recipe.into(), holds, images, alone, vcpus, service, serial_log, given }
+        let (given, emulated) = (self.given.clone(), self.emulated());
+        Claim { machine, recipe: recipe.into(), holds, images, alone, vcpus, service, serial_log, emulated, given }
+    }
+
+    /// Returns what is to be said of the machines of a rehearsed run that have to do without KVM: of each once.
+    pub(crate) fn emulated(&self) -> Vec<String> {
+        let said = |done: &Rehearsed| match done {
+            Rehearsed::Boot(machine) => accelerator::emulated(&*self.host, machine),
+            Rehearsed::Effect(_) => None,
+        };
+        let mut said: Vec<String> = self.rehearsed().iter().filter_map(said).collect();
+        said.sort();
+        said.dedup();
+        said
     }
 
     /// Returns the machine whose lock is a rehearsed run's own.

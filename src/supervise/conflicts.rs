@@ -20,6 +20,7 @@ use crate::model::device::{Access, Counterpart};
 use crate::model::{Backend, Device, DevicePath, Link, Machine, Part, PciSlot, Value};
 use crate::network::naming;
 use crate::qemu;
+use crate::supervise::accelerator;
 use crate::supervise::node;
 use crate::supervise::recovery::{self, Aim};
 use std::rc::Rc;
@@ -90,6 +91,7 @@ pub(crate) fn conflicts(
         found.extend(readiness::unready(host, machine, purpose.severity()));
         found.extend(jail::unusable(host, machine, purpose.severity()));
     }
+    found.extend(accelerated(host, machine, purpose));
     found.extend(tpm(host, machine).map(|fault| (Part::Key("tpm"), fault, purpose.severity())));
     found.extend(limits::unkept(host, machine).map(|fault| (Part::Whole, fault, purpose.severity())));
     if let Some(owner) = recovery::holder(host, machine.name()) {
@@ -112,6 +114,15 @@ pub(crate) fn conflicts(
         found.extend(loader::missing(host, machine));
     }
     found
+}
+
+/// What runs the guest's code: KVM where it is wanted, and nothing else to say to bhyve.
+fn accelerated(host: &dyn Host, machine: &Machine, purpose: Purpose) -> impl Iterator<Item = Conflict> {
+    let unusable = accelerator::unusable(host, machine).map(|fault| (fault, purpose.severity()));
+    // It is no mistake of a recipe that is for hosts of both kinds.
+    let ignored = accelerator::ignored(host, machine).filter(|_| purpose != Purpose::Check);
+    let all = unusable.into_iter().chain(ignored.map(|fault| (fault, Severity::Warning)));
+    all.map(|(fault, severity)| (Part::Key("accel"), fault, severity))
 }
 
 fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(Part, Fault)) {

@@ -276,6 +276,7 @@ impl Run {
         let process = found.holds.into_iter().find(|hold| matches!(hold, Hold::Guest { .. }));
         self.adopt_permit(name);
         self.adopt_helpers();
+        self.adopt_frozen(name);
         self.tell(Progress::Adopted(guest.process()));
         let ended = self.watch(&mut *guest, name, false, process.as_ref());
         self.look_at_node(name, &ended, false);
@@ -290,9 +291,11 @@ impl Run {
         self.note_witness(process);
         let ended = loop {
             let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
-            let looked = dialog.into_iter().chain(self.helpers_checked());
+            let looked = dialog.into_iter().chain(self.helpers_checked()).chain(self.freeze_checked());
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
-            let event = match guest.wait(looked.chain(deadline).min()) {
+            let woken = guest.wait(looked.chain(deadline).min());
+            self.look_at_freeze(name);
+            let event = match woken {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => {
                     self.hear_how_long();
@@ -311,6 +314,7 @@ impl Run {
             self.strike(hold);
         }
         self.permit_is_over();
+        self.freeze_is_over();
         self.last_words = guest.last_words();
         self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));

@@ -36,7 +36,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Started { boot, process } => ("started", json!({ "boot": boot, "pid": process })),
         Progress::Adopted(process) => ("adopted", json!({ "pid": process })),
         Progress::Runs(..) => ("running", Value::Null),
-        Progress::Ready => ("ready", Value::Null),
+        Progress::Ready(address) => ("ready", address.map_or(Value::Null, |ip| json!({ "address": ip }))),
         Progress::Stops(means @ (Means::Agent | Means::PowerButton), within) => {
             ("stopping", json!({ "by": means.word(), "within_ms": milliseconds(*within) }))
         }
@@ -50,6 +50,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::NotRestarted(error) => ("held", json!({ "error": error })),
         Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Helper(what) => ("helper", json!({ "what": what })),
+        Progress::Freeze(what) => ("freeze", json!({ "what": what })),
         Progress::PermitHeld => ("permit", json!({ "state": "held" })),
         Progress::PermitLost(why, left) => {
             ("permit", json!({ "state": "lost", "why": why, "left_ms": milliseconds(*left) }))

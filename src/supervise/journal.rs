@@ -40,6 +40,12 @@
 //! 5709c4ac stops force
 //! ```
 //!
+//! So is that its file systems are frozen, with the socket of who thaws them, until they are thawed.
+//!
+//! ```text
+//! 1f8c0d35 frozen /var/run/vmrun/web/agent.sock
+//! ```
+//!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
 //! without its owner. The owner is told by its process, when that and when the host were started, the version, the second of 1970 at which it
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
@@ -52,6 +58,7 @@ use crate::host::{IN_JAIL, ON_HOST, Witness};
 use crate::model::{Exclusive, Role, VmName};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// CRC-32 as of gzip and Ethernet.
 const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
@@ -118,6 +125,8 @@ pub(crate) struct Journal {
     pub alone: Vec<Exclusive>,
     /// How its guest was told to stop last, if it was.
     pub stops: Option<Means>,
+    /// The socket of the agent that has frozen the file systems of its guest, and not thawed them.
+    pub frozen: Option<PathBuf>,
     /// What was taken, or was about to be, and not given back, in the order in which it was taken.
     pub holds: Vec<Hold>,
 }
@@ -161,6 +170,8 @@ impl Journal {
             }
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
+            Some((first, [socket])) if first == "frozen" => self.frozen = Some(socket.into()),
+            Some((first, [])) if first == "thawed" => self.frozen = None,
             Some((first, rest)) if first == "+" => {
                 if let Some(pid) = Hold::read(rest).as_ref().and_then(Hold::process) {
                     self.starts.remove(&pid);
@@ -193,6 +204,16 @@ pub(crate) fn witnessed(witness: &Witness) -> String {
     let boot = witness.boot.as_ref().map(|id| line(&["boot", id]));
     let start = |(pid, start): (&u32, &i64)| line(&["start", &pid.to_string(), &start.to_string()]);
     boot.into_iter().chain(witness.starts.iter().map(start)).collect()
+}
+
+/// Returns the line that says that file systems are frozen by the agent at a socket.
+pub(crate) fn frozen(socket: &Path) -> String {
+    line(&["frozen", &socket.to_string_lossy()])
+}
+
+/// Returns the line that says that they are thawed.
+pub(crate) fn thawed() -> String {
+    line(&["thawed"])
 }
 
 /// Returns the line that says that the guest goes on without its owner.

@@ -5,6 +5,7 @@ use super::step::Means;
 use crate::diag::Diagnostic;
 use crate::host::FetchProgress;
 use crate::model::{Argv, Ended, VmName};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What goes on.
@@ -21,8 +22,8 @@ pub(crate) enum Progress<'a> {
     Adopted(Option<u32>),
     /// A guest runs; whether the terminal is its console.
     Runs(&'a VmName, bool),
-    /// It is ready, as its recipe says by what that is seen.
-    Ready,
+    /// It is ready, as its recipe says by what that is seen; where it is, if that is known.
+    Ready(Option<IpAddr>),
     /// A guest is being stopped; it gets so long to power itself off.
     Stops(Means, Duration),
     /// A boot ended, and the hypervisor's last lines.
@@ -41,6 +42,8 @@ pub(crate) enum Progress<'a> {
     Gone(&'a str),
     /// A helper has ended, and what follows from that; a sentence.
     Helper(&'a str),
+    /// File systems of the guest are frozen for a snapshot, or thawed; a sentence.
+    Freeze(&'a str),
     /// The permit of the machine is held.
     PermitHeld,
     /// It is lost: why, and in what time the guest is down.

@@ -13,7 +13,7 @@ pub(crate) mod monitor;
 mod others;
 mod running;
 
-pub(crate) use adoption::adoptable;
+pub(crate) use adoption::{adoptable, frozen};
 use elsewhere::against_elsewhere;
 pub(crate) use elsewhere::left_elsewhere;
 use left::left;
@@ -21,6 +21,7 @@ pub(crate) use left::{Back, Left};
 pub(crate) use others::{against_own, noted_of};
 pub(crate) use running::{Aim, against_interface, in_no_background, running};
 
+use super::freeze;
 use super::gone::gone;
 use super::holds::Hold;
 use super::journal::{Journal, Owner};
@@ -246,6 +247,9 @@ pub(super) fn gives_back_node(host: &dyn Host, name: &VmName) -> bool {
 /// Gives back what the dead run of a machine has left whose lock is ours, and then the machine.
 fn give_back(host: &mut dyn Host, record: &StateRecord, is_known: bool, within: Duration) -> Result<Left, Fault> {
     host.store_mut().release_spare();
+    // A guest in which nothing can be written does not power off.
+    let frozen = journal(record).frozen.filter(|_| guest_of(host, record).is_some());
+    frozen.and_then(|socket| freeze::thaw_left(&record.name, &socket)).map_or(Ok(()), Err).may_fail("it is ended then");
     let (guests, faults) = end_guests(host, record, is_known, within)?;
     let mut left = left(host, record, is_known)?;
     left.backs.retain(|back| !matches!(back, Back::Guest(_)));
@@ -432,6 +436,8 @@ fn collect_one(
         let mut left = left(host, record, is_known)?;
         left.backs.clear();
         left.goes_on = Some(guest);
+        let frozen = left.frozen.as_deref().filter(|_| !only_look);
+        left.faults.extend(frozen.and_then(|socket| freeze::thaw_left(&left.name, socket)));
         listener(host, &left);
         return Ok(Some(left));
     }

@@ -44,9 +44,10 @@ impl Run {
     }
 
     /// Asks the agent to power the guest off, and returns whether it is going to.
-    fn is_asked_by_agent(&self) -> bool {
+    fn is_asked_by_agent(&mut self) -> bool {
         let Some(socket) = self.agent() else { return false };
         let until = Instant::now() + (self.stop_within / AGENT_SHARE).min(GREETS_WITHIN);
+        self.thaw_until(until);
         let asked = Agent::open(&socket, until).and_then(|mut agent| agent.power_down(until));
         asked.inspect_err(|fault| tracing::debug!("the guest's agent {fault}")).is_ok()
     }

@@ -82,7 +82,17 @@ impl Sandbox {
         let (third, second) = (100 + count % 150, 100 + (std::process::id() + u32::from(count / 150)) % 150);
         let net = format!("127.{second}.{third}");
         let sandbox = Self { folder, net };
-        for name in ["bin", "fake/interfaces", "fake/vmm", "state", "config/secrets", "vm", "home"] {
+        for name in [
+            "bin",
+            "fake/interfaces",
+            "fake/vmm",
+            "fake/host/proc",
+            "fake/host/dev",
+            "state",
+            "config/secrets",
+            "vm",
+            "home",
+        ] {
             fs::create_dir_all(sandbox.path(name)).unwrap();
         }
         let userland = userland();
@@ -94,6 +104,9 @@ impl Sandbox {
         // What every host has beside its machines, and a jail only if it is shown.
         sandbox.write("fake/mem", "");
         sandbox.write("fake/vmmctl", "");
+        for (name, text) in [("proc/cpuinfo", "flags\t\t: fpu vmx\n"), ("dev/kvm", "")] {
+            sandbox.write(&format!("fake/host/{name}"), text);
+        }
         sandbox.write("fake/interfaces/lo0", "kind lo\ninet 127.0.0.1/8\n");
         sandbox.write("fake/interfaces/bridge2", "kind bridge\nup yes\n");
         sandbox
@@ -236,7 +249,7 @@ impl Sandbox {
         command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", self.path("fake"));
         command.env("VMRUN_VMM_DIR", self.path("fake/vmm")).env("VMRUN_ZVOL_DIR", self.path("fake/zvol"));
         command.env("VMRUN_STATE_DIR", self.path("state")).env("VMRUN_CONFIG", self.path("config"));
-        command.env("VMRUN_CGROUP_DIR", self.path("fake/cgroup"));
+        command.env("VMRUN_CGROUP_DIR", self.path("fake/cgroup")).env("VMRUN_KVM_DIR", self.path("fake/host"));
         command
     }
 

@@ -27,7 +27,7 @@ fn running(answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (Host, Arc<Mut
 }
 
 /// Takes the place of the hypervisor at the socket: what is asked is noted, and answered so.
-fn plays(host: &Host, answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+pub(crate) fn plays(host: &Host, answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
     let socket = host.path("state/web/agent.sock");
     std::fs::remove_file(&socket).unwrap();
     let listener = UnixListener::bind(&socket).unwrap();
@@ -271,4 +271,54 @@ fn a_machine_may_be_ready_when_its_agent_answers() {
     host.until("web", |status| status.guest.is_some() && host.path("state/web/agent.sock").exists());
     plays(&host, good(""));
     ended(&start.wait(), 0, "vmrun: web runs\nvmrun: web is ready\n");
+}
+
+/// A machine whose card is known, with an agent that says where the guest is.
+fn located(says: &'static str) -> (Host, Arc<Mutex<Vec<String>>>) {
+    let host = Host::new("run\n");
+    recipe(&host);
+    let text = host.read("web.rhai").replace("virtio_net(nic)", "virtio_net(nic, #{ mac: \"58:9c:fc:00:00:01\" })");
+    host.write("web.rhai", &format!("ready(#{{ agent: true, within: \"15s\" }});\n{text}"));
+    // It is ready when its agent answers, for which the hypervisor's socket has to be there first.
+    let mut started = host.command(&["start", "web.rhai"]).spawn().unwrap();
+    host.until("web", |status| status.guest.is_some());
+    let is_asked = |text: &str| text.contains("guest-network-get-interfaces");
+    let heard = plays(&host, move |text| if is_asked(text) { says.into() } else { good("")(text) });
+    assert!(started.wait().unwrap().success());
+    (host, heard)
+}
+
+/// Where a machine is, and by what that is known.
+fn address(host: &Host) -> String {
+    let done = host.run(&["list", "--json"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let list: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    format!("{} {}", list["machines"][0]["address"], list["machines"][0]["address_from"])
+}
+
+#[test]
+fn an_agent_says_where_its_guest_is_and_the_event_of_a_machine_that_is_ready_has_it() {
+    let says = "{\"return\": [{\"name\": \"lo\", \"ip-addresses\": [{\"ip-address\": \"127.0.0.1\"}]}, {\"name\": \"eth0\", \"hardware-address\": \
+                \"58:9c:fc:00:00:01\", \"ip-addresses\": [{\"ip-address\": \"fe80::1\"}, {\"ip-address\": \"10.9.8.7\"}]}]}\n";
+    let (host, heard) = located(says);
+    assert_eq!(address(&host), "\"10.9.8.7\" \"agent\"");
+    let asks = "{\"execute\":\"guest-network-get-interfaces\"}";
+    assert!(heard.lock().unwrap().iter().all(|asked| asked == asks));
+    let events = host.run(&["events", "web"]).stdout;
+    assert!(events.contains("{\"address\":\"10.9.8.7\",\"event\":\"ready\",\"machine\":\"web\","), "{events}");
+}
+
+#[test]
+fn an_agent_that_says_nothing_or_lies_about_its_guest_costs_half_a_second_and_nothing_is_known_by_it() {
+    let liar = "{\"return\": [{\"hardware-address\": \"58:9c:fc:00:00:01\", \"ip-addresses\": [{\"ip-address\": \"127.0.0.1\"}, \
+                {\"ip-address\": \"\\u001b[2J\"}]}, {\"hardware-address\": \"58:9c:fc:00:00:02\", \"ip-addresses\": [{\"ip-address\": \
+                \"10.0.0.9\"}]}]}\n";
+    for says in [liar, "", "\u{1b}[2J\n"] {
+        let (host, _) = located(says);
+        let begun = Instant::now();
+        assert_eq!(address(&host), "null null");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let events = host.run(&["events", "web"]).stdout;
+        assert!(events.contains("{\"event\":\"ready\",\"machine\":\"web\","), "{events}");
+    }
 }

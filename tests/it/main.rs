@@ -45,6 +45,7 @@ mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
 
+mod accelerator;
 mod agent;
 mod all_hosts;
 mod allowed;
@@ -70,6 +71,7 @@ mod faulty;
 mod fetch;
 mod find;
 mod freebsd;
+mod freeze;
 mod golden;
 mod halves;
 mod help;

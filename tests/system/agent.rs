@@ -55,7 +55,12 @@ fn debians_agent_runs_commands_and_what_it_refuses_is_told() {
     need(&["qemu-ga", "unshare"]);
     let host = Host::new("run\n");
     host.recipe("web", "");
-    host.write("web.rhai", &host.read("web.rhai").replace("cpus: 1,", "cpus: 1, agent: \"9\","));
+    host.has("zfs");
+    host.write("fake/zfs", "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\n");
+    assert_eq!(host.finish(&mut host.shell("zfs create -s -V 8M zroot/vm/web")).code, 0);
+    let disk = "virtio_blk(zvol(\"zroot/vm/web\", 8.MiB))";
+    let recipe = host.read("web.rhai").replace("virtio_blk(\"[tmp]/vm/web.img\")", disk);
+    host.write("web.rhai", &recipe.replace("cpus: 1,", "cpus: 1, agent: \"9\","));
     ended(&host.run(&["start", "web.rhai"]), 0, "vmrun: web runs\n");
     let _agent = Agent::start(&host);
     let exec = |line: &str| {
@@ -79,6 +84,9 @@ fn debians_agent_runs_commands_and_what_it_refuses_is_told() {
     let (code, _, error) = exec("--within 1s -- sleep 30");
     assert_eq!(code, 4, "{error}");
     assert!(error.starts_with("error: the agent in web says that `sleep` has not ended within 1s\n"), "{error}");
+    let kept = host.run(&["snapshot", "web", "a"]);
+    let refused = "vmrun: the disks are as after a power cut: the agent in web refuses guest-fsfreeze-freeze: ";
+    assert!(kept.stderr.starts_with(refused), "{}", kept.stderr);
     // It may not shut down here: the power button does it, at once.
     let begun = Instant::now();
     ended(&host.run(&["stop", "web", "--within", "30s"]), 0, "vmrun: web is down\n");

@@ -6,6 +6,7 @@ use super::rehearsal::{Rehearsal, no_guest};
 use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load, PlanSetting};
 use crate::host::helper::{HelperProcess, HelperStart};
+use crate::host::kvm::Kvm;
 use crate::host::seat::Seat;
 use crate::host::settings::{NODES, SYSTEM_CACHE};
 use crate::host::store::{Locks, Store};
@@ -218,6 +219,11 @@ impl Effects for Elsewhere {
 }
 
 impl Guests for Elsewhere {
+    fn kvm(&self) -> Kvm {
+        // A host that is not here is assumed to have what helps.
+        Kvm::Usable
+    }
+
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
         BootPlan::on(self, machine, &PlanSetting::of(&self.settings))
     }

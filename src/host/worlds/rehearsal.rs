@@ -9,6 +9,7 @@ use crate::diag::Fault;
 use crate::host::boot_plan::{BootPlan, Load};
 use crate::host::disks::DiskChange;
 use crate::host::helper::{HelperProcess, HelperStart};
+use crate::host::kvm::Kvm;
 use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::volumes;
@@ -250,6 +251,10 @@ impl Effects for Rehearsal {
 }
 
 impl Guests for Rehearsal {
+    fn kvm(&self) -> Kvm {
+        self.below.kvm()
+    }
+
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
         self.below.boot_plan(machine)
     }

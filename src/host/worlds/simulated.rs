@@ -12,6 +12,7 @@ use crate::host::commands::take_back;
 use crate::host::commands::{commands, names_after};
 use crate::host::helper::{HelperProcess, HelperStart};
 use crate::host::interfaces::marks::Maker;
+use crate::host::kvm::Kvm;
 use crate::host::seat::Seat;
 use crate::host::store::Store;
 use crate::host::{
@@ -176,6 +177,11 @@ impl Effects for Simulated {
 }
 
 impl Guests for Simulated {
+    fn kvm(&self) -> Kvm {
+        // Tests of recipes are of what is said in these.
+        Kvm::Usable
+    }
+
     fn boot_plan(&self, machine: &Machine) -> Result<BootPlan, Fault> {
         BootPlan::on(self, machine, &PlanSetting::of(&self.settings))
     }

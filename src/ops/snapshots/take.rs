@@ -1,6 +1,7 @@
 //! A snapshot of a machine's disks is made: all of them, or none.
 
 use super::copies::{Copy, copies};
+use super::freeze::Freeze;
 use super::{Disks, Listener, Part, SnapshotEvent, against_stop};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
@@ -9,8 +10,8 @@ use crate::host::program::{run, stays};
 use crate::host::reflink::CopyWay;
 use crate::host::signals::Signals;
 use crate::host::{Platform, files, snapshots};
-use crate::model::Argv;
 use crate::model::snapshot::SnapshotName;
+use crate::model::{Argv, VmName};
 use crate::ops::clone::TAG;
 use crate::ops::stopped;
 use std::path::PathBuf;
@@ -55,16 +56,22 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
         let fault = format!("a copy of {} would be of no one moment: {}", copy.from.display(), why.message);
         return Err(Fault::host(fault).maybe_hint(why.hint.clone()).into());
     }
-    tell_before(&disks, runs.as_ref(), copies.len(), tell);
+    tell_before(&disks, copies.len(), tell);
     let taking = Taking { platform: disks.platform(), pools: of_pools(&disks, &name), name, copies };
+    let freeze = runs.as_ref().and_then(|_| Freeze::of(&disks.host, &disks.name));
     if request.only_look {
+        match (&runs, &freeze) {
+            (Some(_), Some(_)) => tell(&SnapshotEvent::Note(&asked(&disks.name))),
+            (Some(why), None) => tell(&SnapshotEvent::Note(&as_after_a_power_cut(&why.message))),
+            (None, _) => {}
+        }
         taking.commands().iter().for_each(|argv| tell(&SnapshotEvent::Runs(argv)));
         return Ok(taking.name);
     }
     let signals = Signals::install()?;
     // While it runs nobody else starts it.
-    if runs.is_some() {
-        taking.perform(&signals, tell)?;
+    if let Some(why) = &runs {
+        frozen(freeze.as_ref().ok_or(&why.message), &disks.name, tell, |tell| taking.perform(&signals, tell))?;
     } else {
         let (machine, held): (_, Vec<PathBuf>) = (disks.name.clone(), disks.files().map(Into::into).collect());
         stopped::hold(&mut disks.host, &machine, &held, |_| taking.perform(&signals, tell))?;
@@ -119,7 +126,7 @@ fn against(disks: &Disks, name: &SnapshotName) -> Result<(), Fault> {
 }
 
 /// Says what is to be known before.
-fn tell_before(disks: &Disks, runs: Option<&Fault>, files: usize, tell: Listener<'_>) {
+fn tell_before(disks: &Disks, files: usize, tell: Listener<'_>) {
     disks.left_out.iter().for_each(|line| tell(&SnapshotEvent::Note(line)));
     let moments = disks.pools().len() + files;
     if moments > 1 {
@@ -132,9 +139,42 @@ fn tell_before(disks: &Disks, runs: Option<&Fault>, files: usize, tell: Listener
         let note = format!("the disks of {name} are not of one moment: {what} are kept one after the other");
         tell(&SnapshotEvent::Note(&note));
     }
-    if let Some(why) = runs {
-        tell(&SnapshotEvent::Note(&format!("the disks are as after a power cut: {}", why.message)));
+}
+
+/// Does something while the file systems of a guest that runs are frozen, and says of what moment the disks are then.
+fn frozen(
+    freeze: Result<&Freeze<'_>, &String>,
+    name: &VmName,
+    tell: Listener<'_>,
+    act: impl FnOnce(Listener<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (freeze, count) = match freeze.map(|freeze| (freeze, freeze.begin())) {
+        Ok((freeze, Ok(count))) => (freeze, count),
+        Ok((_, Err(why))) => {
+            tell(&SnapshotEvent::Note(&as_after_a_power_cut(&why)));
+            return act(tell);
+        }
+        Err(why) => {
+            tell(&SnapshotEvent::Note(&as_after_a_power_cut(why)));
+            return act(tell);
+        }
+    };
+    let done = act(tell);
+    match freeze.end() {
+        Ok(()) => tell(&SnapshotEvent::Note(&format!(
+            "the file systems in {name} were frozen meanwhile ({count}), and go on"
+        ))),
+        Err(why) => tell(&SnapshotEvent::Note(&as_after_a_power_cut(&why))),
     }
+    done
+}
+
+fn as_after_a_power_cut(why: &str) -> String {
+    format!("the disks are as after a power cut: {why}")
+}
+
+fn asked(name: &VmName) -> String {
+    format!("the agent in {name} is asked to freeze its file systems meanwhile")
 }
 
 /// One call for all volumes of a pool, so that they are of one moment (zfs-snapshot(8)).

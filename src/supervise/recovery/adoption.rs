@@ -6,6 +6,12 @@ use crate::host::{Effect, Host};
 use crate::model::VmName;
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::Owner;
+use std::path::PathBuf;
+
+/// Returns the socket of the agent that has frozen the file systems of a machine's guest, and not thawed them.
+pub(crate) fn frozen(host: &dyn Host, name: &VmName) -> Option<PathBuf> {
+    journal(&host.store().record(name)?).frozen
+}
 
 /// What is known of a guest that can be taken over.
 pub(crate) struct Adoptable {

@@ -47,6 +47,8 @@ pub(crate) struct Left {
     pub faults: Vec<Fault>,
     /// The guest of a run in the background, which goes on without it.
     pub goes_on: Option<u32>,
+    /// The socket of the agent that has frozen the file systems of its guest, and not thawed them.
+    pub frozen: Option<PathBuf>,
 }
 
 impl Left {
@@ -92,6 +94,7 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
         dated: Vec::new(),
         faults: Vec::new(),
         goes_on: None,
+        frozen: journal.frozen.clone(),
     };
     // Even of a journal that was torn before it came to that.
     if same_boot && record.journal.is_some() && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
@@ -316,7 +319,7 @@ mod tests {
     fn half(one: Interface, is_tap: bool, others: &[Interface]) -> (Vec<Back>, Vec<String>) {
         let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
         let (machine, dated) = ("web".parse().unwrap(), Vec::new());
-        let mut left = Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None };
+        let mut left = Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None, frozen: None };
         let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
         undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
         (left.backs, left.kept)

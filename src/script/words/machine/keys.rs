@@ -75,6 +75,11 @@ const OWN: &[Key] = &[
         "the slot of a port for QEMU's guest agent, as \"9\", by which `vmrun exec` runs commands in the guest and `vmrun stop` asks it first; \
          its socket is in the folder of the machine's state. The guest needs the package qemu-guest-agent",
     ),
+    key(
+        "accel",
+        "QEMU: what runs the guest's code: \"kvm\", which is refused where it does not work, or \"tcg\", which is many times slower \
+         (kvm where it works, and tcg with a word of it where not)",
+    ),
     key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
 ];
 
@@ -121,6 +126,7 @@ pub(crate) fn set_key(state: &mut VmState, key: &Key, value: &Dynamic) -> Result
         "jail" => draft.jail = Some(jail::jail(value)?),
         "ssh" => draft.ssh = ssh::options(value)?,
         "serial_log" => draft.serial_log = Some(text(value)?.parse()?),
+        "accel" => draft.accelerator = Some(text(value)?.parse()?),
         "agent" => draft.agent = Some(slot(value)?),
         "gdb" if value.is_int() => set_under(draft, "gdb", "port", value)?,
         top @ ("gdb" | "tpm" | "smbios") => {
