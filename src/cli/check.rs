@@ -4,6 +4,7 @@ use super::pair;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::ops::check::{Report, check, documents};
+use crate::ops::display::terminal::while_it_takes;
 use crate::ops::recipe::once;
 use crate::ops::settings::Asked;
 use clap::{Args, ValueEnum};
@@ -57,7 +58,8 @@ enum Format {
 pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let on = args.on.iter().map(|on| on.parse::<Asked>()).collect::<Result<Vec<_>, _>>()?;
     once("--set", &args.set)?;
-    let report = check(&args.paths, &on, &args.set.iter().cloned().collect())?;
+    let set = args.set.iter().cloned().collect();
+    let report = while_it_takes("checking", || check(&args.paths, &on, &set))?;
     report.doubt.iter().for_each(|warning| term.diagnostic(warning));
     match if args.json { Format::Json } else { args.format } {
         Format::Text => report.findings.iter().for_each(|finding| term.diagnostic(&finding.diagnostic)),

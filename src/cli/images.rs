@@ -5,6 +5,7 @@ use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
 use crate::model::argv::quote;
+use crate::ops::display::terminal::while_it_takes;
 use crate::ops::images::{self, Checked, Pin, System};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -93,7 +94,7 @@ fn fetched(system: &System) -> &'static str {
 fn pin(args: &PinArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let mut faults = Vec::new();
     for name in &args.names {
-        match images::pin(name, args.arch) {
+        match while_it_takes(&format!("asking the publisher of {name}"), || images::pin(name, args.arch)) {
             Ok(pin) => {
                 term.say(about(&pin));
                 term.data(written(&pin))?;

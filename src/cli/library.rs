@@ -2,6 +2,7 @@
 
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
+use crate::ops::display::terminal::while_it_takes;
 use crate::ops::library::status::{self, Status};
 use crate::ops::library::{self, Change, LibraryOutcome, Origin, template};
 use clap::{Args, Subcommand};
@@ -76,18 +77,23 @@ struct NewArgs {
     name: String,
 }
 
+/// What is told while repositories are asked.
+const FETCHES: &str = "fetching libraries";
+
 pub(super) fn run(args: &LibArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let folder = args.folder.as_deref().unwrap_or(Path::new(""));
     match &args.what {
         What::Add(args) => {
-            let added = library::add(folder, &args.name, &args.origin())?;
+            let what = format!("fetching the library {}", args.name);
+            let added = while_it_takes(&what, || library::add(folder, &args.name, &args.origin()))?;
             Ok(term.data(line(&added))?)
         }
         What::Sync => {
-            outcomes(&library::sync(folder)?, "nothing to fetch: all libraries are used where they are", term)
+            let synced = while_it_takes(FETCHES, || library::sync(folder))?;
+            outcomes(&synced, "nothing to fetch: all libraries are used where they are", term)
         }
         What::Update(args) => {
-            let updated = library::update(folder, &args.names, args.moved)?;
+            let updated = while_it_takes(FETCHES, || library::update(folder, &args.names, args.moved))?;
             outcomes(&updated, "nothing to fetch: all libraries are used where they are", term)
         }
         What::Vendor => outcomes(&library::vendor(folder)?, "no library comes from a repository", term),

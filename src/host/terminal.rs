@@ -3,6 +3,7 @@
 
 use super::environment::env;
 use super::files::reason;
+use super::spawn;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
 use nix::errno::Errno;
@@ -11,6 +12,8 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal as _, Stdout, Write as _};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use terminal_size::{Height, Width, terminal_size_of};
 
 /// The key that leaves a console unless another is told: Ctrl-], as in telnet(1).
@@ -165,6 +168,29 @@ fn erase() {
     if IS_DRAWN.swap(false, Ordering::Relaxed) {
         write(Stream::Error, b"\r\x1b[K").may_fail("there is nowhere left to complain");
     }
+}
+
+/// Does something of which nobody can say how far it is, and draws for how long it goes on, from the first second on, where somebody
+/// looks on.
+pub(crate) fn while_it_takes<T>(what: &str, act: impl FnOnce() -> T) -> T {
+    if is_dumb() || !is_terminal(Stream::Error) {
+        return act();
+    }
+    let ((over, is_over), begun, what) = (channel::<()>(), Instant::now(), what.to_string());
+    let draw = move || {
+        while is_over.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+            redraw(&format!("vmrun: {what}: {}s", begun.elapsed().as_secs()));
+        }
+    };
+    // Without a thread nothing is drawn, and all else is as it is.
+    let drawing = spawn::thread(draw);
+    let done = act();
+    drop(over);
+    if let Ok(drawing) = drawing {
+        drawing.join().may_fail("what draws has nothing to say");
+    }
+    erase();
+    done
 }
 
 /// Passes bytes through as they are: those of a console, and of a picture.

@@ -2,6 +2,7 @@
 
 use super::repositories::{lib, refuses, release};
 use super::sandbox::{Sandbox, same};
+use super::terminal::Terminal;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -615,4 +616,23 @@ error: the library `net` may not use the interface bridge2
   = hint: if it shall, the recipe says so before: allow(#{ interfaces: [\"bridge2\"] });
 ",
     );
+}
+
+#[test]
+fn whoever_waits_for_a_repository_sees_that_it_goes_on() {
+    let sandbox = teams();
+    let git = std::process::Command::new("sh").args(["-c", "command -v git"]).output().unwrap();
+    let git = String::from_utf8(git.stdout).unwrap();
+    sandbox.write(
+        "bin/git",
+        &format!("#!/bin/sh\ncase \" $* \" in *' fetch '*) sleep 3 ;; esac\nexec {} \"$@\"\n", git.trim()),
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sandbox.path("bin/git"), mode).unwrap();
+    let mut terminal = Terminal::new();
+    let child = terminal.start(sandbox.shell("exec vmrun lib add net git/net").env("TERM", "xterm"));
+    terminal.shows("vmrun: fetching the library net: 1s", std::time::Duration::from_secs(30));
+    let (status, shown) = terminal.ends(child);
+    // The line is gone when what came of it is said.
+    assert!(status.success() && shown.contains("\r\u{1b}[Knet  v1.0.0  fb3378a28f9c  fetched"), "{shown:?}");
 }
