@@ -100,9 +100,9 @@ struct Outcome {
 }
 
 /// What was said, without what a host says that has no KVM: `tests/it/accelerator.rs` holds that.
-fn on_any_host(stderr: &str) -> String {
+fn on_any_host(said: &str) -> String {
     let is_of_host = |line: &&str| line.ends_with(", and accel: \"tcg\" in the recipe that it is meant\n");
-    stderr.split_inclusive('\n').filter(|line| !is_of_host(line)).collect()
+    said.split_inclusive('\n').filter(|line| !is_of_host(line)).collect()
 }
 
 fn outcome(code: i32, stdout: &str, stderr: &str) -> Outcome {
@@ -131,7 +131,7 @@ impl Running {
         let begin = Instant::now();
         loop {
             let status = self.child.try_wait().unwrap();
-            let (stdout, stderr) = (read(&self.stdout), on_any_host(&read(&self.stderr)));
+            let (stdout, stderr) = (on_any_host(&read(&self.stdout)), on_any_host(&read(&self.stderr)));
             if let Some(status) = status {
                 return Outcome { code: status.code(), stdout, stderr };
             }
