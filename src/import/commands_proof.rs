@@ -17,7 +17,7 @@
 //!   runs;
 //! - what the run makes and which members bridges have after the last boot: vmrun gives all that back;
 //! - a file that is written with a line's end at its end, and without;
-//! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text;
+//! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text, a folder;
 //! - an interface that a script makes before each boot, and one that is there for the whole run.
 //!
 //! Loaders are compared as their machines have them ([`loaded`]). Marks and secrets are no calls. What only makes disks may be called
@@ -176,6 +176,8 @@ impl CallInterpreter {
                 self.set(what, format!(" {:?}{mode}", text.trim_end_matches('\n')));
             }
             "sysctl" => self.variables(call),
+            // A folder that is there is there.
+            "mkdir" => self.set(call.command().to_string(), String::new()),
             _ => self.put(call.command().to_string()),
         }
     }

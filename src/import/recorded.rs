@@ -19,6 +19,7 @@ use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
+use crate::recording::ends::Bounds;
 use crate::recording::guests::Before;
 use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
@@ -32,6 +33,8 @@ pub(crate) struct Flow {
     pub(crate) again: Again,
     /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
     pub(crate) on: Option<Vec<&'static str>>,
+    /// How often it starts it again, and how long it waits before.
+    pub(crate) bounds: Bounds,
     /// What hangs on files.
     pub(crate) guards: Vec<Guard>,
     /// The commands that it calls before each boot.

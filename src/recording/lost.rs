@@ -37,7 +37,7 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
 }
 
 /// Returns the program that a shell says it has not found: `s.sh: 17: makefs: not found`, `makefs: command not found`, as each shell says it.
-fn program(line: &str) -> Option<&str> {
+pub(crate) fn program(line: &str) -> Option<&str> {
     let ends = [": not found", ": command not found", ": Command not found.", ": inaccessible or not found"];
     let before = ends.iter().find_map(|end| line.strip_suffix(end))?;
     let name = before.rsplit([':', ' ']).next()?;

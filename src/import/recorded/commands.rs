@@ -4,6 +4,7 @@ use super::super::expressions::size;
 use super::super::layout::{comment, quoted};
 use super::{Writer, truncated};
 use crate::model::Size;
+use crate::recording::file_programs::FileCall;
 use crate::recording::{Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
@@ -16,6 +17,16 @@ enum Way {
     Once(&'static str),
     /// Its failure is none.
     Tried(&'static str),
+}
+
+/// Returns the file or the folder that a command makes and that later steps may need, where it is one.
+fn made_file(argv: &[String]) -> Option<&str> {
+    let call = FileCall::of(argv)?;
+    let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&base_name(argv.first()?));
+    match call.targets.as_slice() {
+        [path] if is_making && !path.ends_with('/') && call.sources.len() < 2 => Some(path),
+        _ => None,
+    }
 }
 
 /// Returns the module that kldstat(8) is asked for.
@@ -91,6 +102,11 @@ impl Writer<'_> {
         Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
     }
 
+    /// A path as the recipe names it.
+    fn path(&self, path: &str) -> String {
+        self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path))
+    }
+
     fn list(&self, words: &[String]) -> String {
         let word = |word: &String| match word.strip_prefix("/dev/").and_then(|name| self.disks.get(name)) {
             Some(variable) => format!("`/dev/${{{variable}}}`"),
@@ -109,6 +125,7 @@ impl Writer<'_> {
         if is_disk {
             options.push(format!("stand_in: {}", quoted(&printed)));
         }
+        options.extend(made_file(&call.argv).map(|path| format!("makes: {}", self.path(path))));
         // What sets a variable of the kernel once more changes nothing.
         let is_repeated = call.program() != "sysctl" && self.each_boot.contains(&call.command().to_string());
         if matches!(way, Way::EachBoot) || is_repeated && !matches!(way, Way::Once(_)) {
@@ -172,7 +189,12 @@ impl Writer<'_> {
             }
             ("zpool", ["create" | "import" | "add" | "attach", ..]) => Way::Once(THERE),
             ("zpool", ["destroy" | "export" | "detach" | "remove", ..]) => Way::Once(GONE),
-            ("gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
+            ("mv", _) => Way::Tried("It may not be there."),
+            ("rmdir", _) => Way::Tried("It may not be there, or have something in it."),
+            ("ln", _) if !args.iter().any(|word| word.starts_with('-') && word.contains('f')) => {
+                Way::Tried("It may be there already.")
+            }
+            ("dd" | "gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
             ("truncate", _) if !args.contains(&"-c") => Way::Once("Once: each start would change its size again."),
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),

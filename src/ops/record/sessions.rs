@@ -1,15 +1,17 @@
 //! The recordings of one script: the first is heard, the others, with the same answers or with other ones, are not.
 
-use super::Request;
 use super::guards::{answer_found, questions};
+use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Reach, Recorder};
+use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
+use crate::recording::settled::settled;
 use crate::recording::{Call, Recording, Scenario, node_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -31,6 +33,8 @@ pub(super) struct Sessions<'a> {
     /// What the world begins with, where nothing else is said.
     pub(super) setting: Scenario,
     timeout: Duration,
+    /// Whether a recipe is to be made, in which what vmrun makes needless is left out.
+    is_settled: bool,
     notify: Notify<'a>,
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
@@ -56,6 +60,7 @@ impl<'a> Sessions<'a> {
             reach,
             setting,
             timeout: request.timeout,
+            is_settled: request.form == RecordingFormat::Recipe,
             notify,
             told,
             left: RECORDINGS_MAX,
@@ -179,7 +184,7 @@ impl<'a> Sessions<'a> {
             self.notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
         }
         doubts(command, &recording).into_iter().for_each(|doubt| self.notify(Notice::warning(doubt)));
-        Ok(recording)
+        Ok(self.settled(recording))
     }
 
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
@@ -200,13 +205,26 @@ impl<'a> Sessions<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(|one| Some(self.share(one)))
+        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear)?;
+        Ok(Some(self.share(self.settled(one))))
+    }
+
+    /// Returns a recording as a recipe has what the script does to files.
+    fn settled(&self, recording: Recording) -> Recording {
+        if self.is_settled { settled(&recording, &whole_path) } else { recording }
     }
 }
 
 /// Returns what is wrong with two recordings that have the same answers, if they differ.
 pub(super) fn unsteady(first: &Recording, second: &Recording) -> Option<Fault> {
     let race = race(first, second)?;
+    // Only the order of what is said of different things is another one.
+    let boots = |one: &'_ Recording| -> Vec<Vec<String>> {
+        one.calls.iter().filter(|call| call.boots().is_some()).map(|call| call.argv.clone()).collect()
+    };
+    if deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second) {
+        return None;
+    }
     let shown = |command: Option<String>| command.map_or("nothing more".into(), |text| format!("`{}`", hide(&text)));
     let (first, second) = (shown(race.first), shown(race.second));
     let fault = Fault::new(format!("with the same answers the script called {first} once and {second} the next time"));
