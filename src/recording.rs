@@ -15,6 +15,7 @@ pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod journal;
 pub(crate) mod lost;
+pub(crate) mod made_up;
 pub mod merge;
 pub(crate) mod part;
 pub(crate) mod race;
@@ -28,12 +29,13 @@ pub(crate) mod world;
 
 pub(crate) use call::Written;
 pub use call::{Call, Recording};
+pub(crate) use made_up::made_up;
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
 pub(crate) use taken::node_of;
 pub(crate) use world::FileState;
-pub(crate) use world::{Answer, Prepared, made_up};
+pub(crate) use world::{Answer, Prepared};
 pub use world::{Scenario, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.
@@ -41,6 +43,8 @@ pub(crate) const NAMES: &[&str] = &[
     "bhyve",
     "bhyvectl",
     "bhyveload",
+    "bunzip2",
+    "bzip2",
     "chmod",
     "chown",
     "cp",
@@ -54,6 +58,8 @@ pub(crate) const NAMES: &[&str] = &[
     "freebsd-version",
     "gpart",
     "grub-bhyve",
+    "gunzip",
+    "gzip",
     "halt",
     "ifconfig",
     "install",
@@ -83,6 +89,7 @@ pub(crate) const NAMES: &[&str] = &[
     "pkg",
     "poweroff",
     "pw",
+    "qemu-img",
     "reboot",
     "rm",
     "rmdir",
@@ -97,11 +104,15 @@ pub(crate) const NAMES: &[&str] = &[
     "truncate",
     "umount",
     "uname",
+    "unxz",
+    "unzstd",
     "vale-ctl",
     "wall",
     "wget",
+    "xz",
     "zfs",
     "zpool",
+    "zstd",
 ];
 
 /// The programs of which all that they do is to tell people something. A recipe has none of it.

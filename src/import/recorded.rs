@@ -4,7 +4,7 @@ mod commands;
 mod head;
 mod network;
 
-pub(super) use commands::asked_module;
+pub(super) use commands::{asked_module, copied_vars};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};

@@ -108,6 +108,8 @@ pub struct Recording {
     pub needless: Vec<String>,
     /// What the script calls only to tell people something, each command once.
     pub told: Vec<String>,
+    /// The files that the script writes and no word of a recipe does, and whether a program is told of them.
+    pub unsaid: Vec<(String, bool)>,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.
     pub restarts: Option<Vec<i32>>,
 }

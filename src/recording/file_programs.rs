@@ -4,9 +4,12 @@
 pub(crate) const FILE_PROGRAMS: &[&str] =
     &["chmod", "chown", "cp", "dd", "install", "ln", "mkdir", "mv", "rm", "rmdir", "touch"];
 
-/// Whether a program is one of them.
+/// Programs that unpack files: what a script downloads is empty where it is recorded, and nothing is unpacked.
+pub(crate) const UNPACKERS: &[&str] = &["bunzip2", "bzip2", "gunzip", "gzip", "unxz", "unzstd", "xz", "zstd"];
+
+/// Whether a program is one of both.
 pub(crate) fn is_one(program: &str) -> bool {
-    FILE_PROGRAMS.contains(&program)
+    FILE_PROGRAMS.contains(&program) || UNPACKERS.contains(&program)
 }
 
 /// What a call of such a program is about.
@@ -30,6 +33,9 @@ impl<'a> FileCall<'a> {
         }
         if program == "dd" {
             return Self::dd(&args);
+        }
+        if UNPACKERS.contains(&program.as_str()) {
+            return Self::unpacker(program, &args);
         }
         // The letters of options that take an argument (mkdir(1), touch(1), install(1), as FreeBSD and GNU have them).
         let with_argument = match program.as_str() {
@@ -73,6 +79,23 @@ impl<'a> FileCall<'a> {
         (!call.targets.is_empty()).then_some(call)
     }
 
+    /// What unpacks one file in its place; nothing of what is printed or packed.
+    fn unpacker(program: &str, args: &[&'a str]) -> Option<Self> {
+        let has = |letter: char, long: &str| {
+            args.iter()
+                .any(|word| *word == long || word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
+        };
+        let unpacks = program.starts_with("un") || program.contains("unz") || has('d', "--decompress");
+        let (options, files): (Vec<&str>, Vec<&str>) = args.iter().copied().partition(|word| word.starts_with('-'));
+        let [packed] = files.as_slice() else { return None };
+        if !unpacks || has('c', "--stdout") || has('o', "--output") {
+            return None;
+        }
+        let ends = [".xz", ".gz", ".bz2", ".zst", ".lzma"];
+        let target = ends.iter().find_map(|end| packed.strip_suffix(end))?;
+        Some(Self { options, sources: vec![packed], targets: vec![target] })
+    }
+
     /// dd(1), where it writes into a file.
     fn dd(args: &[&'a str]) -> Option<Self> {
         let value = |key: &str| args.iter().find_map(|word| word.strip_prefix(key));
@@ -111,6 +134,11 @@ mod tests {
             ("touch /a", "||/a"),
             ("dd if=/dev/zero of=/a bs=1m count=8", "bs=1m count=8|/dev/zero|/a"),
             ("dd if=/a bs=1m", "-"),
+            ("xz -dv /a.img.xz", "-dv|/a.img.xz|/a.img"),
+            ("gunzip /a.gz", "|/a.gz|/a"),
+            ("xz -dc /a.xz", "-"),
+            ("xz /a", "-"),
+            ("unzstd", "-"),
             ("rm -f", "-"),
             ("truncate -s 1G /a", "-"),
         ];
@@ -121,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_call_is_too_much(argv in proptest::collection::vec("-?-?[a-zR]{0,3}|[if]f=.?|cp|dd|chmod|install", 0..6)) {
+        fn no_call_is_too_much(argv in proptest::collection::vec("-?-?[a-zR]{0,3}|[if]f=.?|a.xz|xz|gunzip|cp|dd|chmod|install", 0..6)) {
             let _ = FileCall::of(&argv);
         }
     }

@@ -151,6 +151,18 @@ pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
     std::iter::from_fn(&mut one).collect()
 }
 
+/// Returns the bytes by which files are told, as [`read_written`] reads them.
+pub(crate) fn write_written(files: &[Written]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for file in files {
+        put(&mut bytes, file.path.as_bytes());
+        put(&mut bytes, file.mode.to_string().as_bytes());
+        put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
+        put(&mut bytes, file.content.as_deref().unwrap_or_default());
+    }
+    bytes
+}
+
 /// Adds a netstring.
 pub(crate) fn put(bytes: &mut Vec<u8>, content: &[u8]) {
     bytes.extend_from_slice(content.len().to_string().as_bytes());

@@ -2,7 +2,7 @@
 
 use super::TELLERS;
 use super::call::{Call, Recording, Written};
-use super::file_programs::{FileCall, is_one};
+use super::file_programs::{FileCall, UNPACKERS, is_one};
 use std::collections::BTreeSet;
 
 /// Gives a path from the root on, of one that begins in a folder.
@@ -44,6 +44,12 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
         }
     }
     settled.written.retain(|file| !known.is_made(file));
+    let unsaid = settled.written.iter().filter(|file| known.is_unsaid(file));
+    settled.unsaid = unsaid.map(|file| (file.path.clone(), known.is_named(&file.path))).collect();
+    // What is downloaded into a pipe may be what fills one of these.
+    if settled.unsaid.iter().any(|(_, is_named)| *is_named) {
+        settled.told.retain(|line| !["curl ", "fetch ", "wget "].iter().any(|program| line.starts_with(program)));
+    }
     settled
 }
 
@@ -84,6 +90,9 @@ impl Deed {
             }
             _ => {}
         }
+        if UNPACKERS.contains(&program) {
+            return [program.to_string()].into_iter().chain(options).chain(self.sources.iter().cloned()).collect();
+        }
         if program == "dd" {
             let pairs = self.sources.iter().map(|path| format!("if={path}"));
             let pairs = pairs.chain(targets.iter().map(|path| format!("of={path}")));
@@ -103,6 +112,7 @@ impl Deed {
 }
 
 /// What the calls of a recording name.
+#[derive(Default)]
 struct Known {
     /// What programs are told, and what is copied to somewhere that counts.
     named: BTreeSet<String>,
@@ -112,12 +122,15 @@ struct Known {
     texts: BTreeSet<String>,
     /// What file programs made.
     made: BTreeSet<String>,
+    /// What is downloaded.
+    downloads: BTreeSet<String>,
 }
 
 impl Known {
     fn of(recording: &Recording, whole: Whole<'_>) -> Self {
-        let mut known =
-            Self { named: BTreeSet::new(), brief: BTreeSet::new(), texts: BTreeSet::new(), made: BTreeSet::new() };
+        let mut known = Self::default();
+        let downloads = recording.calls.iter().filter_map(|call| Some((call, super::download::file(&call.argv)?)));
+        known.downloads = downloads.map(|(call, path)| whole(&call.cwd, &path)).collect();
         let others = recording.calls.iter().filter(|call| !is_one(call.program()) && call.program() != "sleep");
         for (call, arg) in others.flat_map(|call| call.args().iter().map(move |arg| (call, arg))) {
             let parts = arg.split([',', '=', ':']).chain([arg.as_str()]).filter(|part| !part.is_empty());
@@ -126,7 +139,7 @@ impl Known {
         for call in &recording.calls {
             let Some(deed) = deed(call, whole) else { continue };
             match call.program() {
-                "cp" | "mv" | "ln" | "install" | "dd" => {
+                program if UNPACKERS.contains(&program) || ["cp", "mv", "ln", "install", "dd"].contains(&program) => {
                     if !deed.targets.iter().all(|path| is_of_a_run(path) || is_a_log(path)) {
                         known.named.extend(deed.sources.iter().cloned());
                     }
@@ -138,6 +151,11 @@ impl Known {
                     known.brief.extend(made.cloned().collect::<Vec<_>>());
                 }
                 _ => {}
+            }
+        }
+        for file in &recording.written {
+            if recording.calls.iter().any(|call| reads_folder(call, &file.path, &|path| whole(&call.cwd, path))) {
+                known.named.insert(file.path.clone());
             }
         }
         let texts = recording.written.iter().filter(|file| is_text(file)).map(|file| file.path.clone());
@@ -165,6 +183,16 @@ impl Known {
             && deed.targets.iter().all(|path| self.texts.contains(path) && self.is_named(path))
     }
 
+    /// Whether a file is one that no word writes: what is no text, or has a password, and what nothing that the script calls names. What is
+    /// empty is a download's, or of a guest that never ran.
+    fn is_unsaid(&self, file: &Written) -> bool {
+        let is_named = self.is_named(&file.path);
+        // What a pipe has filled is empty here too.
+        let is_empty =
+            file.content.as_ref().is_some_and(Vec::is_empty) && (!is_named || self.downloads.contains(&file.path));
+        !is_empty && !(is_named && is_text(file)) && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path))
+    }
+
     /// Whether a file is one that a file program made, and that the recipe has made by it.
     fn is_made(&self, file: &Written) -> bool {
         let is_in_a_copy = || self.made.iter().any(|folder| file.path.starts_with(&format!("{folder}/")));
@@ -175,6 +203,17 @@ impl Known {
 fn is_text(file: &Written) -> bool {
     let text = file.text().filter(|text| !text.is_empty() && !text.contains('\0'));
     text.is_some_and(|text| file.content.as_deref() == Some(text.as_bytes()))
+}
+
+/// Whether a call is one of a program that reads the files below a folder, and is told one in which a file is.
+pub(crate) fn reads_folder(call: &Call, path: &str, whole: &dyn Fn(&str) -> String) -> bool {
+    const READERS: &[&str] = &["bhyve", "genisoimage", "makefs", "mkisofs", "tar", "xorriso"];
+    let is_above = |part: &str| {
+        let folder = whole(part);
+        folder.len() > 1 && path.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let parts = |arg: &'_ String| arg.split([',', '=', ':']).filter(|part| !part.is_empty()).any(is_above);
+    READERS.contains(&call.program()) && call.args().iter().any(parts)
 }
 
 /// Whether a file or a folder is one by which a script knows that it runs already, or of what lasts as long as the host is up.
@@ -267,6 +306,30 @@ mod tests {
         );
         let expected = ["cp /vm/a.bin /vm/b.bin", "grub -m b.map -r b.bin a", "> /vm/b.map", "> /vm/other"];
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn what_is_written_and_no_word_says_is_told_apart() {
+        let written = [
+            ("/vm/a.bin", "\0x"),
+            ("/etc/x.conf", "a"),
+            ("/run/x", "a"),
+            ("/vm/b.conf", "a"),
+            ("/vm/e", ""),
+            ("/vm/p", ""),
+        ];
+        let file = |(path, text): (&str, &str)| Written { path: path.into(), mode: 0, content: Some(text.into()) };
+        let argv = ["bhyve", "-s", "3,virtio-blk,a.bin,p=p", "-k", "b.conf", "a"].map(String::from).into();
+        let recording = Recording {
+            calls: vec![Call { argv, cwd: "/vm".into(), ..Call::default() }],
+            written: written.map(file).into(),
+            ..Recording::default()
+        };
+        let unsaid = settled(&recording, &whole).unsaid;
+        assert_eq!(
+            unsaid,
+            [("/vm/a.bin", true), ("/etc/x.conf", false), ("/vm/p", true)].map(|(path, is)| (path.to_string(), is))
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The two processes of an enclosure.
 
 use super::tree::{Above, StepResult, Tree};
-use super::written::{told, written};
+use super::written::written;
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::signals::Signals;
-use crate::recording::journal::read_scenario;
+use crate::recording::journal::{read_scenario, write_written};
 use crate::recording::{FileState, Scenario};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -142,7 +142,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     talk.write_all(format!("{said}\n").as_bytes()).map_err(|why| why.to_string())?;
     while wait(&signals, talk, 0).is_some() {}
     end_all();
-    talk.write_all(&told(&written(&tree))).map_err(|why| why.to_string())
+    talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
 }
 
 /// Returns the files that are as the recording wants them.

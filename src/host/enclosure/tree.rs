@@ -3,7 +3,7 @@
 use super::mounts::{ANEW, Mounted, is_anew, mounted};
 use super::{INSIDE, PLACE, PROGRAMS_INSIDE};
 use crate::diag::may_fail::MayFail as _;
-use crate::recording::file_programs::FILE_PROGRAMS;
+use crate::recording::file_programs::{FILE_PROGRAMS, UNPACKERS};
 use crate::recording::{CARRIERS, NAMES};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
@@ -311,7 +311,7 @@ fn read_only(from: &Path, to: &Path) -> StepResult<()> {
 fn file_programs(root: &Path) -> StepResult<()> {
     let folder = root.join(PROGRAMS_INSIDE.trim_start_matches('/'));
     make(&folder)?;
-    for name in FILE_PROGRAMS.iter().chain(&["date"]) {
+    for name in FILE_PROGRAMS.iter().chain(UNPACKERS).chain(&["date"]) {
         let found = PROGRAMS.iter().find_map(|folder| Path::new(folder).join(name).canonicalize().ok());
         let Some(from) = found.filter(|path| path.is_file()) else { continue };
         let to = folder.join(name);

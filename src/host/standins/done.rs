@@ -7,14 +7,15 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::{command, env};
 use crate::host::files::io_fault;
-use crate::host::{enclosure, wait};
-use crate::recording::file_programs::FileCall;
-use crate::recording::sized;
+use crate::host::{enclosure, files, wait};
+use crate::recording::file_programs::{FileCall, UNPACKERS};
+use crate::recording::{Written, journal, sized};
 use nix::poll::PollTimeout;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +50,11 @@ pub(super) fn have_done(name: &str, argv: &[Vec<u8>], words: &[String]) -> Resul
     }
     // Of date(1), and of dd(1) in a pipe, what is printed counts: it goes where ours goes.
     let named: Vec<String> = std::iter::once(name.to_string()).chain(words.iter().skip(1).cloned()).collect();
+    let is_unpacker = UNPACKERS.contains(&name);
     let Some(call) = FileCall::of(&named) else {
+        if is_unpacker && is_enclosed {
+            return Ok(Done { reads: true, ..Done::default() });
+        }
         return Ok(Done { status: by_program(name, argv)?, reads: true, ..Done::default() });
     };
     let mut made_up = None;
@@ -98,11 +103,48 @@ fn prepare(name: &str, call: &FileCall<'_>) -> Prepared {
             }
             Prepared { is_all, made_up }
         }
+        _ if UNPACKERS.contains(&name) => {
+            put(targets);
+            let is_kept =
+                call.options.iter().any(|word| *word == "--keep" || word.starts_with('-') && word.contains('k'));
+            let packed = call.sources.iter().filter(|_| !is_kept);
+            packed.for_each(|path| std::fs::remove_file(path).may_fail("it may not be there"));
+            Prepared { is_all: true, made_up: None }
+        }
         "mkdir" | "touch" | "ln" => {
             Prepared { is_all: name == "touch" && targets.iter().any(is_large), made_up: folders(targets) }
         }
+        "rm" => {
+            keep(targets);
+            Prepared::default()
+        }
         _ => Prepared::default(),
     }
+}
+
+/// How many files of those that are removed are kept, and how large one may be, in bytes.
+const KEPT_MAX: (usize, u64) = (256, 1 << 20);
+
+/// Keeps what the script wrote into files that it is about to remove, for a program may have read them.
+fn keep(paths: &[&str]) {
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let begin = std::fs::metadata(Path::new(enclosure::INSIDE).join("setting")).and_then(|meta| meta.modified());
+    let Ok(begin) = begin else { return };
+    let mut rest: Vec<PathBuf> = paths.iter().map(|path| files::whole(&cwd, Path::new(path))).collect();
+    let mut kept = Vec::new();
+    while let Some(path) = rest.pop().filter(|_| kept.len() < KEPT_MAX.0) {
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        if meta.is_dir() {
+            let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+            rest.extend(entries.map(|entry| entry.path()).take(KEPT_MAX.0));
+        } else if meta.is_file() && meta.len() > 0 && meta.modified().is_ok_and(|time| time >= begin) {
+            let content = files::read_within(&path, KEPT_MAX.1).ok();
+            kept.push(Written { path: path.display().to_string(), mode: meta.mode() & 0o7777, content });
+        }
+    }
+    let file = OpenOptions::new().append(true).create(true).open(Path::new(enclosure::INSIDE).join(enclosure::REMOVED));
+    file.and_then(|mut file| file.write_all(&journal::write_written(&kept)))
+        .may_fail("what is removed is then not known");
 }
 
 /// Makes the folders of files where they are missing, and says so.

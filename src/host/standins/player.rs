@@ -8,7 +8,7 @@ use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
 use crate::recording::{
-    Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, file_programs, journal, sized,
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, file_programs, journal, sized,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
@@ -137,16 +137,8 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-    // Before the lock: it may take a while.
-    let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
-    let done = if is_done(name) && !is_said { Some(have_done(name, &argv, &words)?) } else { None };
-    // Before the lock: whoever writes to it may call a stand-in first.
-    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
-    let map = match name {
-        "grub-bhyve" => file_of(&argv, b"-m"),
-        "bhyve" => file_of(&argv, b"-k"),
-        _ => String::new(),
-    };
+    // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
+    let before = before_the_lock(name, &argv, &words, &setting)?;
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -175,17 +167,8 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
         world.call(&call.argv);
     }
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
-    let mut answer = Answer {
-        heard,
-        map,
-        carriers,
-        pid: std::process::id(),
-        parent: std::os::unix::process::parent_id(),
-        ..world.call(&call.argv)
-    };
-    if let Some(Done { status, made_up, reads }) = done {
-        answer = Answer { status, made_up, reads, ..answer };
-    }
+    let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
+    let answer = before.put_into(Answer { carriers, pid, parent, ..world.call(&call.argv) });
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
@@ -193,6 +176,35 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     written.map_err(io_fault("write", &folder.join("journal")))?;
     make_files(&words);
     Ok(answer)
+}
+
+/// What a stand-in learns before it answers.
+struct BeforeTheLock {
+    heard: String,
+    map: String,
+    done: Option<Done>,
+}
+
+fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Scenario) -> Result<BeforeTheLock, Fault> {
+    let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
+    let done = if is_done(name) && !is_said { Some(have_done(name, argv, words)?) } else { None };
+    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let map = match name {
+        "grub-bhyve" => file_of(argv, b"-m"),
+        "bhyve" => file_of(argv, b"-k"),
+        _ => String::new(),
+    };
+    Ok(BeforeTheLock { heard, map, done })
+}
+
+impl BeforeTheLock {
+    fn put_into(self, answer: Answer) -> Answer {
+        let answer = Answer { heard: self.heard, map: self.map, ..answer };
+        match self.done {
+            Some(Done { status, made_up, reads }) => Answer { status, made_up, reads, ..answer },
+            None => answer,
+        }
+    }
 }
 
 /// Whether what a program does is done, in the enclosure or on this host.

@@ -2,10 +2,10 @@
 
 use super::super::expressions::size;
 use super::super::layout::{comment, quoted};
-use super::{Writer, truncated};
+use super::{Guard, Writer, truncated};
 use crate::model::Size;
-use crate::recording::file_programs::FileCall;
-use crate::recording::{Step, When, base_name, node_of};
+use crate::recording::file_programs::{FileCall, UNPACKERS};
+use crate::recording::{Call, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
 enum Way {
@@ -19,10 +19,26 @@ enum Way {
     Tried(&'static str),
 }
 
+/// Returns where a command copies the variables to with which UEFI firmware begins.
+pub(in crate::import) fn copied_vars(argv: &[String]) -> Option<&str> {
+    let call = FileCall::of(argv).filter(|_| argv.first().is_some_and(|program| program == "cp"))?;
+    match (call.sources.as_slice(), call.targets.as_slice()) {
+        ([from], [to]) if base_name(from) == "BHYVE_UEFI_VARS.fd" => Some(to),
+        _ => None,
+    }
+}
+
+/// Whether a call boots a machine whose firmware has its variables in this file.
+fn has_vars(call: &Call, path: &str) -> bool {
+    let is_rom = |arg: &String| arg.strip_prefix("bootrom,").is_some_and(|rom| rom.split(',').any(|part| part == path));
+    call.boots().is_some() && call.args().iter().any(is_rom)
+}
+
 /// Returns the file or the folder that a command makes and that later steps may need, where it is one.
 fn made_file(argv: &[String]) -> Option<&str> {
     let call = FileCall::of(argv)?;
-    let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&base_name(argv.first()?));
+    let program = argv.first()?.as_str();
+    let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&program) || UNPACKERS.contains(&program);
     match call.targets.as_slice() {
         [path] if is_making && !path.ends_with('/') && call.sources.len() < 2 => Some(path),
         _ => None,
@@ -55,8 +71,19 @@ impl Writer<'_> {
             }
             // A guest's console, which a recipe has by itself.
             ("cu", _) => {}
+            // The variables of the firmware, which vmrun copies where they are missing.
+            ("cp", _) if self.copies_missing_vars(step) => {}
             _ => self.raw(at, step),
         }
+    }
+
+    /// Whether a command copies the variables of a machine's firmware where they are missing.
+    fn copies_missing_vars(&self, step: &Step) -> bool {
+        let Some(path) = copied_vars(&step.call.argv) else { return false };
+        let is_where_missing = |guard: &Guard| {
+            guard.what == step.call.argv && !guard.is_otherwise && guard.files == [(path.to_string(), false)]
+        };
+        self.guards.iter().any(is_where_missing) && self.steps.iter().any(|step| has_vars(&step.call, path))
     }
 
     fn load_modules(&mut self, when: When, names: &[String]) {
@@ -199,6 +226,10 @@ impl Writer<'_> {
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),
             ("kldunload", _) => Way::Tried("It may not be loaded."),
+            // A jail lasts no longer than the host is up.
+            ("jail", _) if self.missing.contains(&step.call.command().to_string()) => {
+                Way::Tried("It may be there already.")
+            }
             _ if self.missing.contains(&step.call.command().to_string()) => {
                 Way::Once("Once: the script does so only where something is missing.")
             }

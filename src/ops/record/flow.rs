@@ -139,17 +139,7 @@ impl Request<'_> {
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         gaps.extend(lost(with));
         let Some(usual) = usual else {
-            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
-            let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            let flow = Flow {
-                again: again(with, without.as_deref()),
-                on,
-                gaps,
-                after: sessions.before(),
-                remarks: needless(with, without.as_deref()),
-                ..Flow::default()
-            };
-            return Ok(Known::of(flow));
+            return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
         let guards = sessions.guards(&command, without.as_deref().unwrap_or(with), &usual.files.asked)?;
         gaps.extend(guards.gaps);
@@ -208,6 +198,18 @@ impl Request<'_> {
             }
         }
         Ok(Some(Way { course, files }.with_files()))
+    }
+}
+
+/// Returns what is known of a script that was recorded but once.
+fn of_one(with: &Recording, without: Option<&Recording>, gaps: &[Fault], sessions: &Sessions<'_>) -> Flow {
+    Flow {
+        again: again(with, without),
+        on: after_crash(with).then(|| vec!["reboot", "crash"]),
+        gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
+        after: sessions.before(),
+        remarks: needless(with, without),
+        ..Flow::default()
     }
 }
 

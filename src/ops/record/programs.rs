@@ -1,13 +1,15 @@
 //! The programs that a script calls and that are not on this host: each gets a stand-in that succeeds, and it is looked whether anything hangs
-//! on what it would say.
+//! on what it would say. The folders into which it writes, and that are not there, are there.
 
 use super::asked_files::acts;
 use super::sessions::Sessions;
+use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
-use crate::host::{program, standins};
+use crate::host::{files, program, standins};
 use crate::recording::{
-    CARRIERS, Call, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
+    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
 };
+use std::path::Path;
 
 /// How often it is looked for programs: a script may end where it misses the first.
 const ROUNDS: usize = 4;
@@ -42,12 +44,30 @@ impl Sessions<'_> {
             }
             let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
             names.truncate(room);
-            if names.is_empty() {
+            let folders = self.learn_folders(&lines);
+            if names.is_empty() && !folders {
                 break;
             }
             self.setting.programs.extend(names);
         }
         Ok(())
+    }
+
+    /// Has the folders be there that a shell has not found when it was to write into them, and returns whether there are any.
+    fn learn_folders(&mut self, lines: &[String]) -> bool {
+        let mut any = false;
+        for path in lines.iter().filter_map(|line| lost::unwritten(line)) {
+            let path = whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
+            let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { continue };
+            let is_known = self.setting.files.iter().any(|file| file.path == folder);
+            if is_known || files::exists(Path::new(folder)) || self.setting.files.len() >= PROGRAMS_MAX {
+                continue;
+            }
+            any = true;
+            self.assumed.push(format!("the folder {folder} is there"));
+            self.setting.files.push(FileState { path: folder.into(), is_there: true, is_folder: true });
+        }
+        any
     }
 
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.

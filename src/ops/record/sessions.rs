@@ -35,6 +35,8 @@ pub(super) struct Sessions<'a> {
     timeout: Duration,
     /// Whether a recipe is to be made, in which what vmrun makes needless is left out.
     is_settled: bool,
+    /// What is there for the recordings alone.
+    pub(super) assumed: Vec<String>,
     notify: Notify<'a>,
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
@@ -61,6 +63,7 @@ impl<'a> Sessions<'a> {
             setting,
             timeout: request.timeout,
             is_settled: request.form == RecordingFormat::Recipe,
+            assumed: Vec::new(),
             notify,
             told,
             left: RECORDINGS_MAX,
@@ -178,7 +181,7 @@ impl<'a> Sessions<'a> {
         let notify = &mut self.notify;
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
         let recording = self.recorder.record(command, &self.setting, self.timeout, &mut hear)?;
-        let made_up = recording.made_up.iter();
+        let made_up = self.assumed.iter().chain(&recording.made_up);
         let news: Vec<&str> = made_up.filter(|text| self.told.insert((*text).clone())).map(String::as_str).collect();
         if !news.is_empty() {
             self.notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
@@ -240,6 +243,15 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
         Lost::Program(name) => {
             let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
             fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
+        }
+        Lost::Unsaid { path, is_named } => {
+            let why = if is_named {
+                "what is in it is not known, no text, or has a password"
+            } else {
+                "nothing that it calls is told of it"
+            };
+            let fault = Fault::new(format!("the script writes {}, and the recipe does not: {why}", hide(&path)));
+            fault.hint("write it into the recipe, as `write_file(…)`, or make the file once by hand")
         }
         Lost::File { path, device } => {
             let fault = Fault::new(format!("the script writes {} into {device}, and the recipe does not", hide(&path)));
