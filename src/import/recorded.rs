@@ -81,6 +81,7 @@ pub(crate) fn recipe(
         loaders: Vec::new(),
         missing: &flow.missing,
         each_boot: &flow.each_boot,
+        goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
         guard: None,
     };
@@ -194,6 +195,8 @@ struct Writer<'a> {
     missing: &'a [String],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
+    /// Whether the script starts the machine again when it reboots.
+    goes_on: bool,
     guards: &'a [Guard],
     /// What has to be so for the step that is written, as an expression.
     guard: Option<String>,

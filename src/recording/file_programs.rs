@@ -26,16 +26,16 @@ pub(crate) struct FileCall<'a> {
 impl<'a> FileCall<'a> {
     /// Reads a call; nothing of one that is none, or names no file.
     pub(crate) fn of(argv: &'a [String]) -> Option<Self> {
-        let (program, args) = argv.split_first()?;
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (program, words) = argv.split_first()?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         if !is_one(program) {
             return None;
         }
         if program == "dd" {
-            return Self::dd(&args);
+            return Self::dd(&words);
         }
         if UNPACKERS.contains(&program.as_str()) {
-            return Self::unpacker(program, &args);
+            return Self::unpacker(program, &words);
         }
         // The letters of options that take an argument (mkdir(1), touch(1), install(1), as FreeBSD and GNU have them).
         let with_argument = match program.as_str() {
@@ -45,7 +45,7 @@ impl<'a> FileCall<'a> {
             _ => "",
         };
         let mut call = Self::default();
-        let mut rest = args.as_slice();
+        let mut rest = words.as_slice();
         while let [word, after @ ..] = rest {
             // A mode may begin with a dash, as in `chmod -x FILE`.
             let is_option = word.len() > 1

@@ -64,11 +64,11 @@ pub(crate) fn unwritten(line: &str) -> Option<&str> {
     let of_ksh =
         || line.strip_suffix(": No such file or directory")?.rsplit_once("can't create ").map(|(_, path)| path);
     // Others name the line and the file alone: `s.sh: line 3: /vm/a: No such file or directory`.
-    let of_bash = || {
+    let named_alone = || {
         let (before, path) = line.strip_suffix(": No such file or directory")?.rsplit_once(": ")?;
         before.rsplit_once(": line ").map(|_| path)
     };
-    of_dash().or_else(of_ksh).or_else(of_bash).filter(|path| !path.is_empty())
+    of_dash().or_else(of_ksh).or_else(named_alone).filter(|path| !path.is_empty())
 }
 
 #[cfg(test)]

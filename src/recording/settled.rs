@@ -190,7 +190,8 @@ impl Known {
         // What a pipe has filled is empty here too.
         let is_empty =
             file.content.as_ref().is_some_and(Vec::is_empty) && (!is_named || self.downloads.contains(&file.path));
-        !is_empty && !(is_named && is_text(file)) && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path))
+        let is_said = is_empty || is_named && is_text(file);
+        !is_said && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path))
     }
 
     /// Whether a file is one that a file program made, and that the recipe has made by it.
@@ -231,7 +232,10 @@ pub(crate) fn is_a_log(path: &str) -> bool {
     while let Some((before, _)) = stem.rsplit_once('.').filter(|(_, end)| is_aside(end)) {
         stem = before;
     }
-    path.starts_with("/var/log/") || stem.ends_with(".log") || path.ends_with("/log") || path.ends_with("/logs")
+    path.starts_with("/var/log/")
+        || stem.rsplit_once('.').is_some_and(|(_, end)| end == "log")
+        || path.ends_with("/log")
+        || path.ends_with("/logs")
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn prepare(name: &str, call: &FileCall<'_>) -> Prepared {
                 put(targets);
             }
             if is_all && name == "mv" {
-                call.sources.iter().for_each(|path| std::fs::remove_file(path).may_fail("a folder stays"));
+                call.sources.iter().for_each(|path| files::remove(Path::new(path)).may_fail("a folder stays"));
             }
             Prepared { is_all, made_up }
         }
@@ -108,7 +108,7 @@ fn prepare(name: &str, call: &FileCall<'_>) -> Prepared {
             let is_kept =
                 call.options.iter().any(|word| *word == "--keep" || word.starts_with('-') && word.contains('k'));
             let packed = call.sources.iter().filter(|_| !is_kept);
-            packed.for_each(|path| std::fs::remove_file(path).may_fail("it may not be there"));
+            packed.for_each(|path| files::remove(Path::new(path)).may_fail("it may not be there"));
             Prepared { is_all: true, made_up: None }
         }
         "mkdir" | "touch" | "ln" => {

@@ -168,7 +168,7 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     }
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
     let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
-    let answer = before.put_into(Answer { carriers, pid, parent, ..world.call(&call.argv) });
+    let answer = before.put_into(Answer { pid, parent, carriers, ..world.call(&call.argv) });
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
@@ -201,7 +201,7 @@ impl BeforeTheLock {
     fn put_into(self, answer: Answer) -> Answer {
         let answer = Answer { heard: self.heard, map: self.map, ..answer };
         match self.done {
-            Some(Done { status, made_up, reads }) => Answer { status, made_up, reads, ..answer },
+            Some(Done { status, made_up, reads }) => Answer { status, reads, made_up, ..answer },
             None => answer,
         }
     }

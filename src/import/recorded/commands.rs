@@ -4,7 +4,7 @@ use super::super::expressions::size;
 use super::super::layout::{comment, quoted};
 use super::{Guard, Writer, truncated};
 use crate::model::Size;
-use crate::recording::file_programs::{FileCall, UNPACKERS};
+use crate::recording::file_programs::{self, FileCall, UNPACKERS};
 use crate::recording::{Call, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
@@ -125,6 +125,11 @@ impl Writer<'_> {
     /// Returns the call that gives back what a step takes, where it comes after the last boot.
     fn back(&self, at: usize, step: &Step) -> Option<String> {
         let back = step.given_back_by.filter(|_| at != usize::MAX).filter(|back| self.is_over(*back))?;
+        // A file that the script makes once, and removes when the guest reboots no more, stays: what is deferred is done after each boot.
+        let is_repeated = || self.each_boot.contains(&step.call.command().to_string());
+        if file_programs::is_one(step.call.program()) && self.goes_on && !is_repeated() {
+            return None;
+        }
         let call = &self.steps.get(back)?.call;
         Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
     }

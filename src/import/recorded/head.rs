@@ -91,8 +91,8 @@ const MAX_DELAY: u64 = 60_000;
 /// Writes a time, of milliseconds.
 fn span(time: u64) -> String {
     match time {
-        _ if time % 60_000 == 0 => format!("{}m", time / 60_000),
-        _ if time % 1000 == 0 => format!("{}s", time / 1000),
+        _ if time.is_multiple_of(60_000) => format!("{}m", time / 60_000),
+        _ if time.is_multiple_of(1000) => format!("{}s", time / 1000),
         _ => format!("{time}ms"),
     }
 }
