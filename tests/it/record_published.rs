@@ -121,3 +121,14 @@ fn what_runs_beside_in_subshells_is_recorded_in_the_order_of_its_start() {
         assert_eq!(text, format!("{ends}{}", settings.join("\n")));
     }
 }
+
+#[test]
+fn a_copy_that_outlives_a_reboot_stays_and_that_is_told() {
+    let boot = BHYVE.replace(".fd a", ".fd -s 3,virtio-blk,/vm/a.img a");
+    let (told, text) = head(&format!("cp /vm/golden.img /vm/a.img\nwhile {boot}; do :; done\nrm -f /vm/a.img"), 1);
+    let made_up = "/vm/golden.img is there\n";
+    assert!(told.contains(made_up.trim_start()), "{told}");
+    let lines: Vec<&str> = told.lines().skip(1).collect();
+    assert_eq!(lines, ["error: the script calls `rm -f /vm/a.img`, the recipe does not"]);
+    assert_eq!(text, "run(\"cp\", [\"/vm/golden.img\", \"/vm/a.img\"], #{ makes: \"/vm/a.img\" });");
+}
