@@ -10,13 +10,16 @@ pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod ends;
 pub(crate) mod escape;
+pub(crate) mod file_programs;
 pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod journal;
 pub(crate) mod lost;
+pub(crate) mod made_up;
 pub mod merge;
 pub(crate) mod part;
 pub(crate) mod race;
+pub(crate) mod settled;
 pub(crate) mod sized;
 pub(crate) mod started;
 pub(crate) mod taken;
@@ -26,12 +29,13 @@ pub(crate) mod world;
 
 pub(crate) use call::Written;
 pub use call::{Call, Recording};
+pub(crate) use made_up::made_up;
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};
 pub(crate) use part::{Part, When};
 pub(crate) use taken::node_of;
 pub(crate) use world::FileState;
-pub(crate) use world::{Answer, Prepared, made_up};
+pub(crate) use world::{Answer, Prepared};
 pub use world::{Scenario, World};
 
 /// The programs that have stand-ins: those that change the system, and what a script asks of it.
@@ -39,37 +43,99 @@ pub(crate) const NAMES: &[&str] = &[
     "bhyve",
     "bhyvectl",
     "bhyveload",
+    "bunzip2",
+    "bzip2",
+    "chmod",
+    "chown",
+    "cp",
     "cu",
     "curl",
+    "date",
+    "dd",
     "devctl",
+    "devfs",
     "fetch",
+    "freebsd-version",
     "gpart",
     "grub-bhyve",
+    "gunzip",
+    "gzip",
     "halt",
     "ifconfig",
+    "install",
     "jail",
+    "jexec",
+    "jls",
+    "kenv",
     "kldload",
     "kldstat",
     "kldunload",
+    "ln",
+    "logger",
+    "mail",
+    "mailx",
+    "makefs",
     "mdconfig",
+    "mkdir",
     "mount",
+    "mv",
+    "nc",
+    "newfs",
     "newfs_msdos",
     "ngctl",
+    "pciconf",
     "pfctl",
+    "ping",
     "pkg",
     "poweroff",
+    "pw",
+    "qemu-img",
     "reboot",
+    "rm",
+    "rmdir",
     "route",
+    "sendmail",
     "service",
     "shutdown",
+    "sleep",
     "sysctl",
     "sysrc",
+    "touch",
     "truncate",
     "umount",
+    "uname",
+    "unxz",
+    "unzstd",
     "vale-ctl",
+    "wall",
     "wget",
+    "xz",
     "zfs",
     "zpool",
+    "zstd",
+];
+
+/// The programs of which all that they do is to tell people something. A recipe has none of it.
+pub(crate) const TELLERS: &[&str] = &[
+    "banner",
+    "beep",
+    "clear",
+    "cowsay",
+    "curl",
+    "fetch",
+    "figlet",
+    "logger",
+    "lolcat",
+    "mail",
+    "mailx",
+    "notify-send",
+    "ntfy",
+    "sendmail",
+    "toilet",
+    "tput",
+    "vncviewer",
+    "wall",
+    "wget",
 ];
 
 /// The programs that run another one, as somebody else, in the background or in a terminal. Their stand-ins take its call as if it stood alone.
@@ -79,7 +145,7 @@ pub(crate) const CARRIERS: &[&str] = &[
 ];
 
 /// The programs of which what they do is on a disk, where a later start finds it done.
-pub(crate) const LASTING: &[&str] = &["gpart", "newfs_msdos", "truncate", "zfs", "zpool"];
+pub(crate) const LASTING: &[&str] = &["dd", "gpart", "newfs", "newfs_msdos", "truncate", "zfs", "zpool"];
 
 /// Returns the last part of a path: the name of a program.
 pub(crate) fn base_name(path: &str) -> &str {

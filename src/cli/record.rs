@@ -61,15 +61,20 @@ pub(super) struct RecordArgs {
 const AFTER: &str = "\
 The command runs with stand-ins in the place of these programs, however they are called. They do
 nothing, write down how they were called, and answer:
-  bhyve bhyvectl bhyveload cu curl devctl fetch gpart grub-bhyve halt ifconfig jail kldload
-  kldstat kldunload mdconfig mount newfs_msdos ngctl pfctl pkg poweroff reboot route service
-  shutdown sysctl sysrc truncate umount vale-ctl wget zfs zpool
+  bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs fetch
+  freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig install jail jexec jls kenv
+  kldload kldstat kldunload ln logger mail mailx makefs mdconfig mkdir mount mv nc newfs
+  newfs_msdos ngctl pciconf pfctl ping pkg poweroff pw qemu-img reboot rm rmdir route
+  sendmail service shutdown sleep sysctl sysrc touch truncate umount uname unxz unzstd
+  vale-ctl wall wget xz zfs zpool zstd
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. A download makes an empty file. What `cpuset`, `daemon`,
-`doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`, `su`, `sudo`, `timeout` and
-`tmux` run is recorded, or is run as by you; nothing of theirs is done.
+192.168.2.5/24 where there is no ifconfig. A download makes an empty file. Programs for files, as cp
+and mkdir, do what they are called for, but for dd and what is large in an enclosure; a template that
+is not here counts as there. `sleep` is short there, and a program that this host lacks succeeds.
+What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`,
+`su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is done.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network
@@ -78,7 +83,8 @@ it. As an ordinary user it is root in there, over the files that are yours.
 Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, the command is not run.
 
 --anyway RUNS IT ON THIS HOST, as the user who calls vmrun. For real are then:
-  - redirections (> file), the shell's own commands, and all other programs: cp, dd, ssh
+  - redirections (> file), the shell's own commands, and all other programs: ssh, tar, and
+    cp, dd and the like, whose stand-ins do what they are called for
   - programs that are named by their whole path, as /sbin/ifconfig, or found by a PATH that the
     script sets itself, by `env -i` or `command -p`; the script's text is searched for the first two
   - processes that leave the script's process group; the rest of it is ended at the end

@@ -48,6 +48,12 @@ pub(super) fn usual_path() -> String {
 /// Where the folder of a recording is in an enclosure. Nobody but root can make it elsewhere.
 pub(super) const INSIDE: &str = "/dev/.vmrun-recording";
 
+/// Where the programs for files are in an enclosure, in whose place stand-ins are.
+pub(super) const PROGRAMS_INSIDE: &str = "/dev/.vmrun-programs";
+
+/// The file in the folder of a recording that has what the script wrote and removed again.
+pub(super) const REMOVED: &str = "removed";
+
 /// The folder in that of a recording on which an enclosure is mounted.
 #[cfg(target_os = "linux")]
 const PLACE: &str = "enclosure";

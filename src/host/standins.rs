@@ -4,6 +4,7 @@
 //! that is rung when there were too many of them. A stand-in reads the journal under a lock, tells a new world the calls
 //! that it finds, answers its own, and appends it: so the calls have one order, and every answer fits all that was before.
 
+mod done;
 mod player;
 
 use super::enclosure::{self, EnclosureSocket, ScriptStatus, VARIABLE, refused, usual_path};
@@ -122,7 +123,7 @@ impl Recorder {
         let (status, stderr, mut written) = script.end(hear)?;
         written.retain(|file| !is_made_up(file, setting));
         let calls = folder.calls_of(program)?;
-        let made_up = made_up(setting, calls.iter().map(|call| call.argv.as_slice()));
+        let made_up = made_up(setting, &calls);
         Ok(Recording {
             calls,
             status: if is_cut { 0 } else { status },
@@ -247,7 +248,7 @@ impl Folder {
         let (bin, bell) = (folder.0.join("bin"), folder.0.join("bell"));
         DirBuilder::new().mode(0o700).create(&bin).map_err(io_fault("make", &bin))?;
         let us = std::env::current_exe().map_err(|why| Fault::host(format!("cannot find this program: {why}")))?;
-        for name in NAMES.iter().chain(CARRIERS) {
+        for name in NAMES.iter().chain(CARRIERS).copied().chain(setting.programs.iter().map(String::as_str)) {
             symlink(&us, bin.join(name)).map_err(io_fault("make", &bin.join(name)))?;
         }
         enclosure::make_place(&folder.0)?;

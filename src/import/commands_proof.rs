@@ -16,15 +16,16 @@
 //! - a card of the run's that joins a bridge after the last boot, and one that has joined before: the script does so while the guest
 //!   runs;
 //! - what the run makes and which members bridges have after the last boot: vmrun gives all that back;
+//! - the variables of UEFI firmware that are copied from its template, and nothing: vmrun does so where they are missing;
 //! - a file that is written with a line's end at its end, and without;
-//! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text;
+//! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text, a folder;
 //! - an interface that a script makes before each boot, and one that is there for the whole run.
 //!
 //! Loaders are compared as their machines have them ([`loaded`]). Marks and secrets are no calls. What only makes disks may be called
 //! where the recipe initializes alone ([`is_lasting`]): a later start finds it done.
 
 use super::loader::fitted;
-use super::recorded::{Change, asked_module, changes, truncated};
+use super::recorded::{Change, asked_module, changes, copied_vars, truncated};
 use super::written;
 use crate::bhyve::loader;
 use crate::model::{Argv, Loader, Machine, Size};
@@ -176,6 +177,9 @@ impl CallInterpreter {
                 self.set(what, format!(" {:?}{mode}", text.trim_end_matches('\n')));
             }
             "sysctl" => self.variables(call),
+            "cp" if copied_vars(&call.argv).is_some() => {}
+            // A folder that is there is there.
+            "mkdir" => self.set(call.command().to_string(), String::new()),
             _ => self.put(call.command().to_string()),
         }
     }

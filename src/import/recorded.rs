@@ -4,7 +4,7 @@ mod commands;
 mod head;
 mod network;
 
-pub(super) use commands::asked_module;
+pub(super) use commands::{asked_module, copied_vars};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};
@@ -19,6 +19,7 @@ use super::{Import, ImportOptions, SourceKind, path_in, read};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
+use crate::recording::ends::Bounds;
 use crate::recording::guests::Before;
 use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
@@ -32,6 +33,8 @@ pub(crate) struct Flow {
     pub(crate) again: Again,
     /// After what it starts the machine again, in the words of `restart`. Nothing where that is not known.
     pub(crate) on: Option<Vec<&'static str>>,
+    /// How often it starts it again, and how long it waits before.
+    pub(crate) bounds: Bounds,
     /// What hangs on files.
     pub(crate) guards: Vec<Guard>,
     /// The commands that it calls before each boot.
@@ -78,6 +81,7 @@ pub(crate) fn recipe(
         loaders: Vec::new(),
         missing: &flow.missing,
         each_boot: &flow.each_boot,
+        goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
         guard: None,
     };
@@ -191,6 +195,8 @@ struct Writer<'a> {
     missing: &'a [String],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
+    /// Whether the script starts the machine again when it reboots.
+    goes_on: bool,
     guards: &'a [Guard],
     /// What has to be so for the step that is written, as an expression.
     guard: Option<String>,

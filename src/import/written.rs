@@ -1,6 +1,7 @@
 //! Files that a recorded script wrote and that a program then read, as calls of a word of recipes.
 
 use crate::recording::hidden::hide_lines;
+use crate::recording::settled::reads_folder;
 use crate::recording::{Call, Recording, Written};
 
 /// The word that stands for a file in the calls of a recording; after it come the path, the text and the mode.
@@ -15,7 +16,10 @@ pub(crate) fn with_written(recording: &Recording, whole: &dyn Fn(&str, &str) -> 
     let mut recording = recording.clone();
     for file in &recording.written {
         let Some(text) = text(file) else { continue };
-        let names = |call: &Call| reads(call) && call.args().iter().any(|arg| names(arg, &call.cwd, &file.path, whole));
+        let names = |call: &Call| {
+            reads(call) && call.args().iter().any(|arg| names(arg, &call.cwd, &file.path, whole))
+                || reads_folder(call, &file.path, &|path| whole(&call.cwd, path))
+        };
         let Some(at) = recording.calls.iter().position(names) else { continue };
         let argv = [WORD.into(), file.path.clone(), text, format!("{:03o}", file.mode & 0o777)].into();
         let cwd = recording.calls.get(at).map(|call| call.cwd.clone()).unwrap_or_default();
@@ -33,6 +37,7 @@ fn text(file: &Written) -> Option<String> {
 /// Whether a call is one whose files are its own to read, and not made by it.
 fn reads(call: &Call) -> bool {
     !["curl", "fetch", "wget", "truncate", "grub-bhyve", WORD].contains(&call.program())
+        && !["mkdir", "rm", "rmdir", "touch"].contains(&call.program())
 }
 
 /// Whether an argument names a file, as a whole or as a part between commas, colons and `=`.

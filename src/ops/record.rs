@@ -1,10 +1,12 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
 mod asked_files;
+mod bounds;
 mod ends;
 mod flow;
 pub(crate) mod folder;
 mod guards;
+mod programs;
 mod sessions;
 mod shares;
 
@@ -114,6 +116,9 @@ fn tried(
         escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
     let mut sessions = Sessions::new(request, setting, notify)?;
+    for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
+        sessions.learn_programs(&filled(request.command, &args))?;
+    }
     let first = sessions.heard(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),

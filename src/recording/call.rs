@@ -27,6 +27,8 @@ pub struct Call {
     pub pid: u32,
     /// What has started that process; 0 where that is not known.
     pub parent: u32,
+    /// What of the host was made up so that it worked; nothing where a world knows by itself what it makes up.
+    pub made_up: String,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -44,6 +46,7 @@ impl Call {
             carriers: answer.carriers.clone(),
             pid: answer.pid,
             parent: answer.parent,
+            made_up: answer.made_up.clone().unwrap_or_default(),
             ..Self::default()
         };
         for arg in argv {
@@ -101,6 +104,12 @@ pub struct Recording {
     pub is_cut: bool,
     /// The other machines that the script boots, where only one machine's calls are here.
     pub beside: Vec<String>,
+    /// What the script does to files that vmrun makes needless, each command once.
+    pub needless: Vec<String>,
+    /// What the script calls only to tell people something, each command once.
+    pub told: Vec<String>,
+    /// The files that the script writes and no word of a recipe does, and whether a program is told of them.
+    pub unsaid: Vec<(String, bool)>,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.
     pub restarts: Option<Vec<i32>>,
 }

@@ -13,13 +13,14 @@ pub(crate) const POWERED_OFF: i32 = 1;
 pub(crate) struct Restarts(pub(crate) Vec<i32>);
 
 impl Restarts {
-    /// Finds them in recordings, one for each status: its first boot ended so, all others by a power off.
-    pub(crate) fn of(ends: &[(i32, Recording)]) -> Self {
+    /// Finds them in recordings, one for each status: its first boot ended so, all others by a power off. `is_loop` is whether what a script
+    /// boots several times with all powered off is one machine that it starts again.
+    pub(crate) fn of(ends: &[(i32, Recording)], is_loop: bool) -> Self {
         let off = ends.iter().find(|(status, _)| *status == POWERED_OFF).map(|(_, recording)| recording);
         let is_again = |recording: &Recording| {
             let Some(name) = recording.calls.iter().find_map(|call| call.boots()) else { return false };
             // A script that starts it after a power off too has no end to compare with.
-            let usual = off.filter(|off| !off.is_cut).map_or(1, |off| off.boots_of(name));
+            let usual = off.filter(|off| !off.is_cut && !is_loop).map_or(1, |off| off.boots_of(name));
             recording.is_cut || recording.boots_of(name) > usual
         };
         let mut all: Vec<i32> =
@@ -48,6 +49,81 @@ impl Restarts {
     }
 }
 
+/// Whether a recording boots one machine several times in the same way, with the same calls between.
+pub(crate) fn is_loop(recording: &Recording) -> bool {
+    let boots: Vec<usize> =
+        recording.calls.iter().enumerate().filter(|(_, call)| call.boots().is_some()).map(|(at, _)| at).collect();
+    let turn = |pair: &[usize]| -> Vec<&[String]> {
+        let calls = recording.calls.get(pair[0] + 1..=pair[1]).unwrap_or_default();
+        calls.iter().filter(|call| !call.reads).map(|call| call.argv.as_slice()).collect()
+    };
+    let first = boots.first().and_then(|at| recording.calls.get(*at)).map(|call| &call.argv);
+    let is_same = boots.iter().all(|at| recording.calls.get(*at).map(|call| &call.argv) == first);
+    let mut turns = boots.windows(2).map(turn);
+    let Some(one) = turns.next() else { return false };
+    is_same && turns.all(|other| other == one)
+}
+
+/// How a machine is started again: how often, and how long a script waits before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// How often it is started again at most, by a script that counts.
+    pub(crate) limit: Option<usize>,
+    /// How many milliseconds the script sleeps before the first of these starts.
+    pub(crate) delay: Option<u64>,
+    /// How many hundredths of a wait the next one takes.
+    pub(crate) backoff: u64,
+    /// The longest wait, where it is known.
+    pub(crate) max_delay: Option<u64>,
+}
+
+/// Returns how long a script sleeps between each boot of a recording and the next one, in milliseconds.
+pub(crate) fn waits(recording: &Recording) -> Vec<u64> {
+    let mut waits = Vec::new();
+    let mut slept = 0;
+    for call in &recording.calls {
+        if call.boots().is_some() {
+            waits.push(std::mem::take(&mut slept));
+        } else if call.program() == "sleep" {
+            slept += call.args().iter().filter_map(|time| milliseconds(time)).sum::<u64>();
+        }
+    }
+    waits.drain(..waits.len().min(1));
+    waits
+}
+
+/// Reads what sleep(1) is told: seconds, with a fraction or a unit.
+fn milliseconds(time: &str) -> Option<u64> {
+    let (number, each) = match time.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(number) if time.ends_with('m') => (number, 60_000.0),
+        Some(number) if time.ends_with('h') => (number, 3_600_000.0),
+        Some(number) if time.ends_with('d') => (number, 86_400_000.0),
+        Some(number) => (number, 1000.0),
+        None => (time, 1000.0),
+    };
+    let number: f64 = number.parse().ok()?;
+    let time = std::time::Duration::try_from_secs_f64(number * each / 1000.0).ok()?;
+    u64::try_from(time.as_millis()).ok()
+}
+
+impl Bounds {
+    /// Finds how long a script waits, by what it slept before each start of its machine.
+    pub(crate) fn waiting(mut self, waits: &[u64]) -> Self {
+        let Some(first) = waits.first().copied().filter(|first| *first > 0) else { return self };
+        let second = waits.get(1).copied().unwrap_or(first);
+        self.delay = Some(first);
+        self.backoff = (second * 100 / first).clamp(100, 10_000);
+        let grows = |pair: &[u64]| pair[1] * 100 == pair[0] * self.backoff;
+        let is_last = |pair: &[u64]| pair[0] == pair[1];
+        let at = waits.windows(2).position(|pair| !grows(pair));
+        self.max_delay = match at {
+            Some(at) if waits.windows(2).skip(at).all(is_last) => waits.get(at).copied(),
+            _ => waits.iter().max().copied().filter(|_| self.backoff == 100),
+        };
+        self
+    }
+}
+
 /// Whether daemon(8) runs a machine of a recording, and starts it again by itself.
 pub(crate) fn is_supervised(recording: &Recording) -> bool {
     let mut boots = recording.calls.iter().filter(|call| call.boots().is_some());
@@ -69,7 +145,22 @@ mod tests {
     }
 
     fn restarts(lines: [&str; 5]) -> Restarts {
-        Restarts::of(&STATUSES.into_iter().zip(lines.map(recording)).collect::<Vec<_>>())
+        Restarts::of(&STATUSES.into_iter().zip(lines.map(recording)).collect::<Vec<_>>(), false)
+    }
+
+    #[test]
+    fn a_wait_is_the_same_or_grows() {
+        let of = |waits: &[u64]| {
+            let bounds = Bounds::default().waiting(waits);
+            (bounds.delay, bounds.backoff, bounds.max_delay)
+        };
+        assert_eq!(of(&[5000, 5000, 5000]), (Some(5000), 100, Some(5000)));
+        assert_eq!(of(&[1000, 2000, 4000]), (Some(1000), 200, None));
+        assert_eq!(of(&[1000, 2000, 4000, 4000]), (Some(1000), 200, Some(4000)));
+        assert_eq!(of(&[0, 5]), (None, 0, None));
+        let times = ["5", "0.5", "2m", "1h", "1d", "3s", "x", "-1", ""].map(milliseconds);
+        let expected = [5000, 500, 120_000, 3_600_000, 86_400_000, 3000].map(Some);
+        assert_eq!(times.to_vec(), [&expected[..], &[None; 3]].concat());
     }
 
     #[test]
@@ -84,5 +175,9 @@ mod tests {
         // Two boots, one after the other.
         assert_eq!(restarts(["0 1", "1 1", "2 1", "3 1", "4 1"]).words(), [""; 0]);
         assert_eq!(restarts(["0 1 1", "1 1", "2 1", "3 1", "4"]).words(), ["reboot"]);
+        let counted = ["0", "1 1 1", "2 1 1", "3 1 1", "4 1 1"].map(recording);
+        let counted: Vec<(i32, Recording)> = STATUSES.into_iter().zip(counted).collect();
+        assert!(is_loop(&counted[1].1));
+        assert_eq!(Restarts::of(&counted, true).words(), ["poweroff", "halt", "crash"]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
-//! of, its carriers, and the numbers of the process and its parent.
+//! of, its carriers, the numbers of the process and its parent, and what was made up for it.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
@@ -31,6 +31,7 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, answer.carriers.as_bytes());
     put(&mut bytes, answer.pid.to_string().as_bytes());
     put(&mut bytes, answer.parent.to_string().as_bytes());
+    put(&mut bytes, hide(answer.made_up.as_deref().unwrap_or_default()).as_bytes());
     bytes
 }
 
@@ -68,6 +69,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         carriers: text(take(&mut rest)?),
         pid: number(take(&mut rest)?)?,
         parent: number(take(&mut rest)?)?,
+        made_up: Some(text(take(&mut rest)?)).filter(|text| !text.is_empty()),
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))
@@ -89,6 +91,9 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
         put(&mut bytes, if file.is_there { b"there" } else { b"missing" });
         put(&mut bytes, if file.is_folder { b"folder" } else { b"file" });
     }
+    put(&mut bytes, setting.programs.len().to_string().as_bytes());
+    setting.programs.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
+    put(&mut bytes, if setting.are_failing { b"failing" } else { b"succeeding" });
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
@@ -116,6 +121,12 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         Some(FileState { path, is_there, is_folder: take(&mut rest)? == b"folder" })
     };
     let files = (0..count).map(|_| file()).collect::<Option<_>>()?;
+    let count: usize = number(take(&mut rest)?)?;
+    if count > rest.len() {
+        return None;
+    }
+    let programs = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
+    let are_failing = take(&mut rest)? == b"failing";
     let mut answers = Vec::new();
     while !rest.is_empty() {
         let count: usize = number(take(&mut rest)?)?;
@@ -125,7 +136,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
         answers.push(Prepared { words, text: text(take(&mut rest)?) });
     }
-    Some(Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, has_modules })
+    Some(Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
@@ -138,6 +149,18 @@ pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
         Some(Written { path, mode, content: is_known.then_some(content) })
     };
     std::iter::from_fn(&mut one).collect()
+}
+
+/// Returns the bytes by which files are told, as [`read_written`] reads them.
+pub(crate) fn write_written(files: &[Written]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for file in files {
+        put(&mut bytes, file.path.as_bytes());
+        put(&mut bytes, file.mode.to_string().as_bytes());
+        put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
+        put(&mut bytes, file.content.as_deref().unwrap_or_default());
+    }
+    bytes
 }
 
 /// Adds a netstring.
@@ -222,11 +245,14 @@ mod tests {
         #[test]
         fn settings_read_back(
             exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
-            answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3)
+            answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
+            (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
             let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
-            let setting = Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, has_modules };
+            let setting = Scenario {
+                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules
+            };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }
     }

@@ -14,6 +14,13 @@ pub(crate) enum Lost {
         /// What is mounted there.
         device: String,
     },
+    /// A file that the script writes, and that no word of a recipe writes.
+    Unsaid {
+        /// Its path.
+        path: String,
+        /// Whether a program is told of it.
+        is_named: bool,
+    },
 }
 
 /// Returns what is lost, each thing once.
@@ -28,7 +35,12 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
         })?;
         Some(Lost::File { path: file.path.clone(), device: device.clone() })
     });
-    for one in programs.chain(files) {
+    let files: Vec<Lost> = files.collect();
+    let is_told =
+        |path: &String| files.iter().any(|one| matches!(one, Lost::File { path: other, .. } if other == path));
+    let unsaid = recording.unsaid.iter().filter(|(path, _)| !is_told(path)).cloned();
+    let unsaid: Vec<Lost> = unsaid.map(|(path, is_named)| Lost::Unsaid { path, is_named }).collect();
+    for one in programs.chain(files).chain(unsaid) {
         if !all.contains(&one) {
             all.push(one);
         }
@@ -37,7 +49,7 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
 }
 
 /// Returns the program that a shell says it has not found: `s.sh: 17: makefs: not found`, `makefs: command not found`, as each shell says it.
-fn program(line: &str) -> Option<&str> {
+pub(crate) fn program(line: &str) -> Option<&str> {
     let ends = [": not found", ": command not found", ": Command not found.", ": inaccessible or not found"];
     let before = ends.iter().find_map(|end| line.strip_suffix(end))?;
     let name = before.rsplit([':', ' ']).next()?;
@@ -46,10 +58,33 @@ fn program(line: &str) -> Option<&str> {
     (is_shells && !name.is_empty()).then_some(name)
 }
 
+/// Returns the file that a shell says it cannot write as its folder is not there, as each shell says it.
+pub(crate) fn unwritten(line: &str) -> Option<&str> {
+    let of_dash = || line.strip_suffix(": Directory nonexistent")?.rsplit_once("cannot create ").map(|(_, path)| path);
+    let of_ksh =
+        || line.strip_suffix(": No such file or directory")?.rsplit_once("can't create ").map(|(_, path)| path);
+    // Others name the line and the file alone: `s.sh: line 3: /vm/a: No such file or directory`.
+    let named_alone = || {
+        let (before, path) = line.strip_suffix(": No such file or directory")?.rsplit_once(": ")?;
+        before.rsplit_once(": line ").map(|_| path)
+    };
+    of_dash().or_else(of_ksh).or_else(named_alone).filter(|path| !path.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::recording::{Call, Written};
+
+    #[test]
+    fn a_file_whose_folder_is_missing_is_found() {
+        let lines = [
+            "s.sh: 6: cannot create /vm/a: Directory nonexistent",
+            "s.sh: line 3: /vm/b c: No such file or directory",
+            "cat: /vm/c: No such file or directory",
+        ];
+        assert_eq!(lines.map(unwritten), [Some("/vm/a"), Some("/vm/b c"), None]);
+    }
 
     #[test]
     fn what_no_call_shows_is_found() {

@@ -1,6 +1,7 @@
 //! What a call takes of the host, and what it gives back.
 
 use super::call::Call;
+use super::file_programs::FileCall;
 
 /// One thing that is taken and can be given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,7 @@ enum HostResource {
     Module(String),
     Mount(String),
     Dataset(String),
+    File(String),
 }
 
 impl HostResource {
@@ -78,6 +80,7 @@ fn takes(call: &Call) -> Vec<HostResource> {
         ("kldload", names) => modules(names),
         ("mount", [.., at]) => vec![HostResource::Mount((*at).into())],
         ("zfs", ["create" | "clone" | "snapshot" | "snap", .., name]) => vec![HostResource::Dataset((*name).into())],
+        ("cp" | "install" | "ln" | "mkdir" | "touch", _) => files(call),
         _ => Vec::new(),
     }
 }
@@ -95,8 +98,14 @@ fn gives(call: &Call) -> Vec<HostResource> {
         ("kldunload", names) => modules(names),
         ("umount", [.., at]) => vec![HostResource::Mount((*at).into())],
         ("zfs", ["destroy", .., name]) => vec![HostResource::Dataset((*name).into())],
+        ("rm" | "rmdir", _) => files(call),
         _ => Vec::new(),
     }
+}
+
+fn files(call: &Call) -> Vec<HostResource> {
+    let targets = FileCall::of(&call.argv).map(|call| call.targets).unwrap_or_default();
+    targets.into_iter().map(|path| HostResource::File(path.into())).collect()
 }
 
 fn after<'a>(args: &[&'a str], option: &str) -> Option<&'a str> {

@@ -123,6 +123,7 @@ mod record_files;
 mod record_folder;
 mod record_guests;
 mod record_nested;
+mod record_published;
 mod record_runs;
 mod record_words;
 mod recorded;

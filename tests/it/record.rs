@@ -228,7 +228,8 @@ fn a_host_without_ifconfig_has_a_card_and_the_bridges_that_a_script_names() {
 fn a_script_without_end_is_ended_with_its_whole_group() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("behind");
-    let script = format!("#!/bin/sh\nsleep 1000 &\necho $! > {}\nwhile bhyve -c 1 vm; do :; done\n", file.display());
+    let script =
+        format!("#!/bin/sh\ntail -f /dev/null &\necho $! > {}\nwhile bhyve -c 1 vm; do :; done\n", file.display());
     let sandbox = with_script(&script);
     let done = record(&sandbox, &["--anyway", "--exits", "0", "--limit", "20", "--", "./s.sh"]);
     same(
@@ -248,7 +249,7 @@ error: the script made 20 calls, did not come to an end, and was ended
 
 #[test]
 fn a_script_that_takes_too_long_is_ended() {
-    let sandbox = with_script("#!/bin/sh\nifconfig tap1 create\ntrap '' TERM\nsleep 100\n");
+    let sandbox = with_script("#!/bin/sh\nifconfig tap1 create\ntrap '' TERM\ntail -f /dev/null\n");
     let done = record(&sandbox, &["--within", "200ms", "--", "./s.sh"]);
     same(
         &done.stderr,
@@ -262,8 +263,9 @@ error: the script took longer than 0.2s and was ended
 
 #[test]
 fn an_interrupted_recording_leaves_nothing() {
-    let sandbox =
-        with_script("#!/bin/sh\nbhyve -s 29,fbuf,password=geheim vm\necho $VMRUN_RECORDING > here\nsleep 100\n");
+    let sandbox = with_script(
+        "#!/bin/sh\nbhyve -s 29,fbuf,password=geheim vm\necho $VMRUN_RECORDING > here\ntail -f /dev/null\n",
+    );
     let mut running = sandbox.start(&["record", "--anyway", "--", "./s.sh"]);
     running.until("the script has begun", |sandbox| sandbox.read("here").ends_with('\n'));
     let folder = sandbox.read("here").trim().to_string();
@@ -581,6 +583,7 @@ fn paths_that_a_script_names_where_it_is_begin_at_the_root_in_the_recipe() {
 let disk = "[tmp]/a.img";
 
 truncate(disk, 1.GiB);
+run("mkdir", ["-p", "[tmp]/vm/fw"], #{ makes: "[tmp]/vm/fw" });
 
 bhyve(#{
     name: "a",
@@ -609,7 +612,8 @@ fn a_script_that_starts_a_crashed_machine_again_has_a_recipe_that_does() {
         &done.stdout,
         r#"
 // Made from what `s.sh` called.
-// After a crash the script starts the machine again.
+// After a crash the script starts the machine again, for ever; vmrun ends that after 5 times within 10m,
+// where `limit` says nothing.
 
 restart(#{ on: ["crash"] });
 

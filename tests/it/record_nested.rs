@@ -140,13 +140,27 @@ fn what_another_program_than_a_shell_runs_is_recorded_as_a_shells() {
 #[test]
 fn what_no_call_shows_is_told_and_a_file_of_a_run_is_named() {
     let (told, text) =
-        recorded(&format!("#!/bin/sh\nmakefs -t cd9660 /vm/seed.iso /vm/seed\n{BHYVE} 2>/dev/null\nexit 0\n"), 1);
-    let what = "the script calls `makefs`, which is not on this host";
-    assert!(
-        told.contains(&format!("error: {what}\n |\n = hint: record where it is, or write into the recipe")),
-        "{told}"
+        recorded(&format!("#!/bin/sh\nmakeseed /vm/seed.iso /vm/seed\n{BHYVE} 2>/dev/null\nexit 0\n"), 0);
+    same(
+        &told,
+        &format!(
+            "vmrun: made up, where `--answer` says nothing: `makeseed`, which is not on this host, succeeds\n{SAME}"
+        ),
     );
-    assert!(text.starts_with(&format!("// NOT DERIVED: {what}.")), "{text}");
+    same(&text, "run(\"makeseed\", [\"/vm/seed.iso\", \"/vm/seed\"]);");
+    let hanging = [
+        ("n=$(makeseed a)\ntruncate -s 1G /vm/a$n", "on what `makeseed` prints"),
+        ("makeseed a || truncate -s 1G /vm/a", "on how `makeseed` ends"),
+    ];
+    for (lines, on) in hanging {
+        let (told, text) = recorded(&format!("#!/bin/sh\n{lines}\n{BHYVE}\nexit 0\n"), 1);
+        let what = format!("what the script calls hangs {on}, and this host has no such program");
+        assert!(told.trim_end().ends_with(&format!("error: {what}\n |\n = hint: record where it is")), "{told}");
+        assert!(text.starts_with(&format!("// NOT DERIVED: {what}.")), "{text}");
+    }
+    let (told, text) = recorded(&format!("#!/bin/sh\nlogger -t vm starts\nfiglet vm\n{BHYVE}\nexit 0\n"), 0);
+    same(&told, SAME);
+    same(&text, "// Left out, as it changes nothing of the machine: `logger -t vm starts` and `figlet vm`.");
     let (told, text) = recorded(
         &format!(
             "#!/bin/sh\nmkdir -p /run/vm\n[ -e /run/vm/a.pid ] && exit 1\necho $$ > /run/vm/a.pid\n{BHYVE}\nrm /run/vm/a.pid\n"
@@ -156,7 +170,8 @@ fn what_no_call_shows_is_told_and_a_file_of_a_run_is_named() {
     same(&told, SAME);
     same(
         &text.replace("\n// ", " "),
-        "// Where /run/vm/a.pid is there the script takes its machine to run; vmrun knows that by itself.",
+        "// Where /run/vm/a.pid is there the script takes its machine to run; vmrun knows that by itself. \
+         Left out: `mkdir -p /run/vm` and `rm /run/vm/a.pid`. vmrun knows by itself what runs, keeps others out, and keeps logs.",
     );
     // GRUB asks for its devices by name, in whichever order they are.
     let boot = "bhyve -c 1 -m 1G -s 0,hostbridge -s 3,virtio-blk,/vm/a.img -s 31,lpc a";

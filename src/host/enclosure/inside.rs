@@ -1,13 +1,13 @@
 //! The two processes of an enclosure.
 
 use super::tree::{Above, StepResult, Tree};
-use super::written::{told, written};
+use super::written::written;
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::signals::Signals;
-use crate::recording::FileState;
-use crate::recording::journal::read_scenario;
+use crate::recording::journal::{read_scenario, write_written};
+use crate::recording::{FileState, Scenario};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -113,7 +113,8 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     let signals = Signals::install().map_err(|fault| fault.to_string())?;
     setsid().map_err(|why| format!("setsid: {}", why.desc()))?;
     loopback_up().may_fail("a network without it is one without addresses");
-    let tree = Tree::enter(folder, &Above::new(&us, &cwd, user == "user"))?;
+    let programs = scenario(folder).map(|setting| setting.programs).unwrap_or_default();
+    let tree = Tree::enter(folder, &Above::new(&us, &cwd, &programs, user == "user"))?;
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
     for file in states() {
         put(&file).map_err(|why| format!("{}: {why}", file.path))?;
@@ -141,13 +142,17 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     talk.write_all(format!("{said}\n").as_bytes()).map_err(|why| why.to_string())?;
     while wait(&signals, talk, 0).is_some() {}
     end_all();
-    talk.write_all(&told(&written(&tree))).map_err(|why| why.to_string())
+    talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
 }
 
 /// Returns the files that are as the recording wants them.
 fn states() -> Vec<FileState> {
-    let setting = std::fs::read(Path::new(INSIDE).join("setting")).ok();
-    setting.and_then(|bytes| read_scenario(&bytes)).map(|setting| setting.files).unwrap_or_default()
+    scenario(Path::new(INSIDE)).map(|setting| setting.files).unwrap_or_default()
+}
+
+/// Returns what a recording begins with, by its folder.
+fn scenario(folder: &Path) -> Option<Scenario> {
+    read_scenario(&std::fs::read(folder.join("setting")).ok()?)
 }
 
 /// Has a file be there, or not.

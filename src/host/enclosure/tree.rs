@@ -1,8 +1,9 @@
 //! The files that an enclosed script sees: this host's, each folder below an overlay in memory, with stand-ins in the place of programs.
 
 use super::mounts::{ANEW, Mounted, is_anew, mounted};
-use super::{INSIDE, PLACE};
+use super::{INSIDE, PLACE, PROGRAMS_INSIDE};
 use crate::diag::may_fail::MayFail as _;
+use crate::recording::file_programs::{FILE_PROGRAMS, UNPACKERS};
 use crate::recording::{CARRIERS, NAMES};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
@@ -58,18 +59,18 @@ pub(super) struct Above<'a> {
 }
 
 impl<'a> Above<'a> {
-    /// `cwd` is the folder in which the script starts.
+    /// `cwd` is the folder in which the script starts, `more` are programs that the host lacks and that have stand-ins besides.
     ///
     /// An ordinary user can change no folder of another one's in an overlay, not even one in which everybody may write: a copy of it would
     /// have to belong to that other one, who is not in the namespace. So those in which scripts write are made to be the script's.
-    pub(super) fn new(us: &'a Path, cwd: &Path, in_user_namespace: bool) -> Self {
+    pub(super) fn new(us: &'a Path, cwd: &Path, more: &[String], in_user_namespace: bool) -> Self {
         let known = ["/etc", "/var/tmp", "/var/run", "/var/log", "/var/db"].map(Path::new);
         let owned = if in_user_namespace {
             known.iter().chain([&cwd]).map(|folder| real(folder)).collect()
         } else {
             Vec::new()
         };
-        Self { us, programs: programs(us), owned, in_user_namespace }
+        Self { us, programs: programs(us, more), owned, in_user_namespace }
     }
 
     /// Writes what lies over a folder, and returns whether that is anything.
@@ -83,7 +84,7 @@ impl<'a> Above<'a> {
         for program in &self.programs {
             let Ok(inner) = program.folder.strip_prefix(folder) else { continue };
             make(&above.join(inner))?;
-            symlink(self.us, above.join(inner).join(program.name)).or_else(known).map_err(step(program.name))?;
+            symlink(self.us, above.join(inner).join(&program.name)).or_else(known).map_err(step(&program.name))?;
             any = true;
         }
         Ok(any)
@@ -246,19 +247,19 @@ fn make(path: &Path) -> StepResult<()> {
 /// A program in whose place a stand-in is.
 struct Program {
     folder: PathBuf,
-    name: &'static str,
+    name: String,
 }
 
 /// Returns where stand-ins are: all of them in the usual folders, and wherever PATH finds a program of such a name, but for that with our
 /// own stand-ins.
-fn programs(us: &Path) -> Vec<Program> {
-    let names = || NAMES.iter().chain(CARRIERS).copied();
+fn programs(us: &Path, more: &[String]) -> Vec<Program> {
+    let names = || NAMES.iter().chain(CARRIERS).map(ToString::to_string).chain(more.iter().cloned());
     let usual: BTreeSet<PathBuf> = PROGRAMS.iter().map(|folder| real(Path::new(folder))).collect();
     let path = crate::host::environment::env("PATH").unwrap_or_default();
     let others: BTreeSet<PathBuf> =
         std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|f| real(&f)).collect();
     let is_real =
-        |program: &Program| program.folder.join(program.name).exists() && program.folder.join(program.name) != us;
+        |program: &Program| program.folder.join(&program.name).exists() && program.folder.join(&program.name) != us;
     let of = |folder: &PathBuf| names().map(|name| Program { folder: folder.clone(), name }).collect::<Vec<_>>();
     let found = others.difference(&usual).flat_map(of).filter(is_real);
     usual.iter().flat_map(of).chain(found).collect()
@@ -306,6 +307,20 @@ fn read_only(from: &Path, to: &Path) -> StepResult<()> {
     mount(NOTHING, to, NOTHING, flags, NOTHING).map_err(step(what()))
 }
 
+/// Shows the host's programs for files at a place of their own: their stand-ins have them do what they are called for.
+fn file_programs(root: &Path) -> StepResult<()> {
+    let folder = root.join(PROGRAMS_INSIDE.trim_start_matches('/'));
+    make(&folder)?;
+    for name in FILE_PROGRAMS.iter().chain(UNPACKERS).chain(&["date"]) {
+        let found = PROGRAMS.iter().find_map(|folder| Path::new(folder).join(name).canonicalize().ok());
+        let Some(from) = found.filter(|path| path.is_file()) else { continue };
+        let to = folder.join(name);
+        File::create(&to).map_err(step(to.display()))?;
+        read_only(&from, &to)?;
+    }
+    Ok(())
+}
+
 /// Makes a /dev without devices of the host's, in which the folder of the recording is too.
 fn devices(root: &Path, folder: &Path) -> StepResult<()> {
     let dev = root.join("dev");
@@ -328,6 +343,7 @@ fn devices(root: &Path, folder: &Path) -> StepResult<()> {
     let options = Some("newinstance,ptmxmode=0666,mode=620");
     mount(Some("devpts"), &dev.join("pts"), Some("devpts"), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, options)
         .may_fail("a script without terminals is one that has none");
+    file_programs(root)?;
     let inside = root.join(INSIDE.trim_start_matches('/'));
     make(&inside)?;
     mount(Some(folder), &inside, NOTHING, MsFlags::MS_BIND, NOTHING).map_err(step("show the recording"))

@@ -1,9 +1,10 @@
 //! Which files an enclosed script wrote.
 
 use super::tree::Tree;
+use super::{INSIDE, REMOVED};
 use crate::host::files;
 use crate::recording::Written;
-use crate::recording::journal::put;
+use crate::recording::journal::read_written;
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -18,10 +19,12 @@ const WRITTEN_FILES_MAX: usize = 256;
 /// How deep folders are looked into.
 const DEPTH: usize = 64;
 
-/// Returns the files that were made or changed, sorted by their paths.
+/// Returns the files that were made or changed, also those that the script has removed again, sorted by their paths.
 pub(super) fn written(tree: &Tree) -> Vec<Written> {
     let by_fd = |fd: RawFd| PathBuf::from(format!("/proc/self/fd/{fd}"));
-    let mut all = BTreeMap::new();
+    let removed = std::fs::read(Path::new(INSIDE).join(REMOVED)).unwrap_or_default();
+    let removed = read_written(&removed).into_iter().map(|file| (PathBuf::from(&file.path), file));
+    let mut all: BTreeMap<PathBuf, Written> = removed.collect();
     for overlay in &tree.overlays {
         let upper = by_fd(tree.scratch.as_raw_fd()).join(&overlay.upper);
         walk(&upper, Path::new(""), &mut |inner, path| {
@@ -39,18 +42,6 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
         }
     });
     all.into_values().take(WRITTEN_FILES_MAX).collect()
-}
-
-/// Returns the bytes by which files are told, as `read_written` of the journal reads them.
-pub(super) fn told(files: &[Written]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for file in files {
-        put(&mut bytes, file.path.as_bytes());
-        put(&mut bytes, file.mode.to_string().as_bytes());
-        put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
-        put(&mut bytes, file.content.as_deref().unwrap_or_default());
-    }
-    bytes
 }
 
 /// Whether a file is the copy that it was.

@@ -1,12 +1,15 @@
 //! What a stand-in does when it is called.
 
+use super::done::{Done, have_done};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
-use crate::recording::{Answer, CARRIERS, Call, NAMES, World, base_name, carried, download, journal, sized};
+use crate::recording::{
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, file_programs, journal, sized,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -29,15 +32,28 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     let argv: Vec<Vec<u8>> = std::env::args_os().map(OsStringExt::into_vec).collect();
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     let name = base_name(words.first()?);
-    if !NAMES.contains(&name) && !CARRIERS.contains(&name) {
+    let is_known = NAMES.contains(&name) || CARRIERS.contains(&name);
+    if name == US || !is_known && folder.is_none() && enclosure::recording().is_none() {
         return None;
     }
     // `env -i` takes the variable away, and the enclosure stays.
     let folder = folder.or_else(enclosure::recording)?;
+    if !is_known && !has_program(&folder, name) {
+        return None;
+    }
     if CARRIERS.contains(&name) {
         return Some(carry(&folder, name, argv, &words));
     }
     Some(answer(&folder, name, argv))
+}
+
+/// The name of vmrun itself, which a script may call.
+const US: &str = "vmrun";
+
+/// Whether a program of this name is one that the host lacks, and that has a stand-in for this recording.
+fn has_program(folder: &Path, name: &str) -> bool {
+    let setting = std::fs::read(folder.join("setting")).ok().and_then(|bytes| journal::read_scenario(&bytes));
+    setting.is_some_and(|setting| setting.programs.iter().any(|program| program == name))
 }
 
 /// Plays a carrier: answers for the command that it carries, or becomes it.
@@ -69,7 +85,7 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
         .filter(|word| ["env", "sudo"].contains(&name) && word.contains(&b'='))
         .collect();
     let command = rest.words.first().map(|word| base_name(word)).unwrap_or_default();
-    if NAMES.contains(&command) {
+    if NAMES.contains(&command) || has_program(folder, command) {
         answer_by(folder, command, argv, &carriers)
     } else {
         Err(become_command(&argv, &variables, &carriers))
@@ -120,13 +136,9 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();
-    // Before the lock: whoever writes to it may call a stand-in first.
-    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
-    let map = match name {
-        "grub-bhyve" => file_of(&argv, b"-m"),
-        "bhyve" => file_of(&argv, b"-k"),
-        _ => String::new(),
-    };
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
+    let before = before_the_lock(name, &argv, &words, &setting)?;
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -155,22 +167,49 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
         world.call(&call.argv);
     }
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
-    let answer = Answer {
-        heard,
-        map,
-        carriers,
-        pid: std::process::id(),
-        parent: std::os::unix::process::parent_id(),
-        ..world.call(&call.argv)
-    };
+    let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
+    let answer = before.put_into(Answer { pid, parent, carriers, ..world.call(&call.argv) });
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;
     let written = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).and_then(|_| file.write_all(&bytes));
     written.map_err(io_fault("write", &folder.join("journal")))?;
-    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     make_files(&words);
     Ok(answer)
+}
+
+/// What a stand-in learns before it answers.
+struct BeforeTheLock {
+    heard: String,
+    map: String,
+    done: Option<Done>,
+}
+
+fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Scenario) -> Result<BeforeTheLock, Fault> {
+    let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
+    let done = if is_done(name) && !is_said { Some(have_done(name, argv, words)?) } else { None };
+    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let map = match name {
+        "grub-bhyve" => file_of(argv, b"-m"),
+        "bhyve" => file_of(argv, b"-k"),
+        _ => String::new(),
+    };
+    Ok(BeforeTheLock { heard, map, done })
+}
+
+impl BeforeTheLock {
+    fn put_into(self, answer: Answer) -> Answer {
+        let answer = Answer { heard: self.heard, map: self.map, ..answer };
+        match self.done {
+            Some(Done { status, made_up, reads }) => Answer { status, reads, made_up, ..answer },
+            None => answer,
+        }
+    }
+}
+
+/// Whether what a program does is done, in the enclosure or on this host.
+fn is_done(name: &str) -> bool {
+    file_programs::is_one(name) || ["date", "sleep"].contains(&name)
 }
 
 /// Whether a shell runs this in the background (`&`): what a script runs so ignores SIGINT (2) and SIGQUIT (3) (POSIX.1-2024, XCU 2.11). It is

@@ -161,7 +161,8 @@ impl Facts for Rehearsal {
     }
 
     fn file(&self, path: &Path) -> Option<FileFact> {
-        self.world.files.get(path).copied().or_else(|| self.below.file(path))
+        let below = || if self.world.is_gone(path) { None } else { self.below.file(path) };
+        self.world.files.get(path).copied().or_else(below)
     }
 
     fn real(&self, path: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use crate::diag::{Cause, Fault};
 use crate::host::cgroup::DeviceNumber;
 use crate::host::volumes::Volumes;
 use crate::host::{Effect, FileFact, Interface, InterfaceKind, host_key, interfaces};
-use crate::model::{InterfaceName, Membership, Size, VmName};
+use crate::model::{Argv, InterfaceName, Membership, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,6 +18,8 @@ pub(crate) struct World {
     pub files: BTreeMap<PathBuf, FileFact>,
     /// What is in files that somebody reads.
     pub texts: BTreeMap<PathBuf, Rc<[u8]>>,
+    /// What rm(1) has taken away, with all below it.
+    gone: BTreeSet<PathBuf>,
     /// Files that are brought by other programs, which are not run here.
     to_come: BTreeSet<PathBuf>,
     /// The volumes that were changed here.
@@ -44,6 +46,7 @@ impl World {
 
     /// Makes a file known.
     pub(crate) fn file(&mut self, path: &Path, size: Option<Size>, has_data: bool) {
+        self.gone.remove(path);
         self.files.insert(path.into(), FileFact { size, has_data, is_folder: false, device: DISK });
     }
 
@@ -55,6 +58,28 @@ impl World {
     fn comes(&mut self, path: &Path, size: Option<Size>) {
         self.file(path, size, true);
         self.to_come.insert(path.into());
+    }
+
+    /// Has rm(1) take files away, by whole paths and without asking.
+    fn remove(&mut self, argv: &Argv) {
+        let words = argv.words();
+        let Some(("rm", [options, paths @ ..])) = words.split_first().map(|(program, rest)| (*program, rest)) else {
+            return;
+        };
+        let is_all = options.contains(['r', 'R']);
+        if !options.starts_with('-') || options.starts_with("--") || !options.contains('f') {
+            return;
+        }
+        for path in paths.iter().map(Path::new).filter(|path| path.is_absolute()) {
+            self.files
+                .retain(|file, fact| if is_all { !file.starts_with(path) } else { file != path || fact.is_folder });
+            self.gone.insert(path.into());
+        }
+    }
+
+    /// Whether a file was taken away, and has not come again.
+    pub(crate) fn is_gone(&self, path: &Path) -> bool {
+        !self.files.contains_key(path) && path.ancestors().any(|folder| self.gone.contains(folder))
     }
 
     /// A private key of ssh, and the public one beside it.
@@ -90,6 +115,7 @@ impl World {
             Effect::MakeHostKey(path) => self.key_comes(path),
             Effect::CopyVars { to, .. } => self.file(to.as_path(), Some(Size::bytes(0)), true),
             Effect::Fetch(fetch) => self.comes(&fetch.path(), fetch.size),
+            Effect::Make { argv, path } if argv.words().first() == Some(&"mkdir") => self.folder(path),
             // It may be a device, which has no size.
             Effect::Make { path, .. } => self.comes(path, None),
             Effect::DestroyNode(name) => drop(self.nodes.remove(name.as_str())),
@@ -114,7 +140,8 @@ impl World {
             Effect::Disk(change) => self.volumes.apply(change, &mut self.files),
             Effect::StartHelper(start) => drop(self.helpers.insert(start.helper.name.clone())),
             Effect::EndHelper(end) => drop(self.helpers.remove(&end.name)),
-            Effect::Reclaim { .. } | Effect::Umask(_) | Effect::Run(_) => {}
+            Effect::Run(argv) => self.remove(argv),
+            Effect::Reclaim { .. } | Effect::Umask(_) => {}
         }
     }
 
@@ -239,6 +266,22 @@ mod tests {
         assert_eq!(names(&world), ["bridge2 [\"epair7b\"]", "epair7a []", "epair7b []"]);
         world.apply(&Effect::DestroyLink(name("epair7a")));
         assert_eq!(names(&world), ["bridge2 []"]);
+    }
+
+    #[test]
+    fn what_rm_takes_away_is_gone_until_it_comes_again() {
+        let mut world = World::default();
+        world.file(Path::new("/vm/a/x"), None, true);
+        let run = |words: [&str; 3]| Effect::Run(Argv::new(words[0]).args(&words[1..]));
+        world.apply(&run(["rm", "-f", "/vm/a"]));
+        world.apply(&run(["rm", "-i", "/vm/b"]));
+        let gone = |world: &World, path: &str| world.is_gone(Path::new(path));
+        assert!(!gone(&world, "/vm/a/x") && !gone(&world, "/vm/b"));
+        world.apply(&run(["rm", "-rf", "/vm/a"]));
+        assert!(gone(&world, "/vm/a/x") && gone(&world, "/vm/a"));
+        let argv = Argv::new("mkdir").args(["-p", "/vm/a/x"]);
+        world.apply(&Effect::Make { argv, path: "/vm/a/x".into() });
+        assert!(!gone(&world, "/vm/a/x") && world.files[Path::new("/vm/a/x")].is_folder);
     }
 
     #[test]

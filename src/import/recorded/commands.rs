@@ -2,9 +2,10 @@
 
 use super::super::expressions::size;
 use super::super::layout::{comment, quoted};
-use super::{Writer, truncated};
+use super::{Guard, Writer, truncated};
 use crate::model::Size;
-use crate::recording::{Step, When, base_name, node_of};
+use crate::recording::file_programs::{self, FileCall, UNPACKERS};
+use crate::recording::{Call, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
 enum Way {
@@ -16,6 +17,32 @@ enum Way {
     Once(&'static str),
     /// Its failure is none.
     Tried(&'static str),
+}
+
+/// Returns where a command copies the variables to with which UEFI firmware begins.
+pub(in crate::import) fn copied_vars(argv: &[String]) -> Option<&str> {
+    let call = FileCall::of(argv).filter(|_| argv.first().is_some_and(|program| program == "cp"))?;
+    match (call.sources.as_slice(), call.targets.as_slice()) {
+        ([from], [to]) if base_name(from) == "BHYVE_UEFI_VARS.fd" => Some(to),
+        _ => None,
+    }
+}
+
+/// Whether a call boots a machine whose firmware has its variables in this file.
+fn has_vars(call: &Call, path: &str) -> bool {
+    let is_rom = |arg: &String| arg.strip_prefix("bootrom,").is_some_and(|rom| rom.split(',').any(|part| part == path));
+    call.boots().is_some() && call.args().iter().any(is_rom)
+}
+
+/// Returns the file or the folder that a command makes and that later steps may need, where it is one.
+fn made_file(argv: &[String]) -> Option<&str> {
+    let call = FileCall::of(argv)?;
+    let program = argv.first()?.as_str();
+    let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&program) || UNPACKERS.contains(&program);
+    match call.targets.as_slice() {
+        [path] if is_making && !path.ends_with('/') && call.sources.len() < 2 => Some(path),
+        _ => None,
+    }
 }
 
 /// Returns the module that kldstat(8) is asked for.
@@ -44,8 +71,19 @@ impl Writer<'_> {
             }
             // A guest's console, which a recipe has by itself.
             ("cu", _) => {}
+            // The variables of the firmware, which vmrun copies where they are missing.
+            ("cp", _) if self.copies_missing_vars(step) => {}
             _ => self.raw(at, step),
         }
+    }
+
+    /// Whether a command copies the variables of a machine's firmware where they are missing.
+    fn copies_missing_vars(&self, step: &Step) -> bool {
+        let Some(path) = copied_vars(&step.call.argv) else { return false };
+        let is_where_missing = |guard: &Guard| {
+            guard.what == step.call.argv && !guard.is_otherwise && guard.files == [(path.to_string(), false)]
+        };
+        self.guards.iter().any(is_where_missing) && self.steps.iter().any(|step| has_vars(&step.call, path))
     }
 
     fn load_modules(&mut self, when: When, names: &[String]) {
@@ -87,8 +125,18 @@ impl Writer<'_> {
     /// Returns the call that gives back what a step takes, where it comes after the last boot.
     fn back(&self, at: usize, step: &Step) -> Option<String> {
         let back = step.given_back_by.filter(|_| at != usize::MAX).filter(|back| self.is_over(*back))?;
+        // A file that the script makes once, and removes when the guest reboots no more, stays: what is deferred is done after each boot.
+        let is_repeated = || self.each_boot.contains(&step.call.command().to_string());
+        if file_programs::is_one(step.call.program()) && self.goes_on && !is_repeated() {
+            return None;
+        }
         let call = &self.steps.get(back)?.call;
         Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
+    }
+
+    /// A path as the recipe names it.
+    fn path(&self, path: &str) -> String {
+        self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path))
     }
 
     fn list(&self, words: &[String]) -> String {
@@ -109,6 +157,7 @@ impl Writer<'_> {
         if is_disk {
             options.push(format!("stand_in: {}", quoted(&printed)));
         }
+        options.extend(made_file(&call.argv).map(|path| format!("makes: {}", self.path(path))));
         // What sets a variable of the kernel once more changes nothing.
         let is_repeated = call.program() != "sysctl" && self.each_boot.contains(&call.command().to_string());
         if matches!(way, Way::EachBoot) || is_repeated && !matches!(way, Way::Once(_)) {
@@ -172,11 +221,20 @@ impl Writer<'_> {
             }
             ("zpool", ["create" | "import" | "add" | "attach", ..]) => Way::Once(THERE),
             ("zpool", ["destroy" | "export" | "detach" | "remove", ..]) => Way::Once(GONE),
-            ("gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
+            ("mv", _) => Way::Tried("It may not be there."),
+            ("rmdir", _) => Way::Tried("It may not be there, or have something in it."),
+            ("ln", _) if !args.iter().any(|word| word.starts_with('-') && word.contains('f')) => {
+                Way::Tried("It may be there already.")
+            }
+            ("dd" | "gpart" | "newfs_msdos", _) => Way::Once("Once: it writes over what is there."),
             ("truncate", _) if !args.contains(&"-c") => Way::Once("Once: each start would change its size again."),
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),
             ("kldunload", _) => Way::Tried("It may not be loaded."),
+            // A jail lasts no longer than the host is up.
+            ("jail", _) if self.missing.contains(&step.call.command().to_string()) => {
+                Way::Tried("It may be there already.")
+            }
             _ if self.missing.contains(&step.call.command().to_string()) => {
                 Way::Once("Once: the script does so only where something is missing.")
             }

@@ -2,6 +2,7 @@
 
 use super::Flow;
 use crate::import::layout::{comment, quoted};
+use crate::recording::ends::Bounds;
 use crate::recording::guests::Before;
 use crate::recording::{Again, Step};
 
@@ -13,7 +14,7 @@ pub(super) fn head(flow: &Flow, steps: &[Step], init: &str) -> String {
     text += &flow.remarks.iter().map(|remark| comment(0, remark)).collect::<String>();
     text += &carriers(steps);
     text += &order(flow.after.as_ref());
-    text += &policy(flow.on.as_deref());
+    text += &policy(flow.on.as_deref(), &flow.bounds);
     text
 }
 
@@ -40,8 +41,11 @@ fn order(before: Option<&Before>) -> String {
     format!("{remark}\nafter({});\n", quoted(name))
 }
 
+/// How long vmrun counts the starts of a machine whose script counts all of them: a year.
+const EVER: &str = "365d";
+
 /// Says after what a machine is started again, where that is something else than a reboot alone, which vmrun goes on after by itself.
-fn policy(on: Option<&[&'static str]>) -> String {
+fn policy(on: Option<&[&'static str]>, bounds: &Bounds) -> String {
     let on = on.unwrap_or_default();
     if on.is_empty() || on == ["reboot"] {
         return String::new();
@@ -54,8 +58,43 @@ fn policy(on: Option<&[&'static str]>) -> String {
         None => String::new(),
     };
     let words: Vec<String> = on.iter().map(|word| quoted(word)).collect();
-    let remark = comment(0, &format!("After {ends} the script starts the machine again."));
-    format!("{remark}\nrestart(#{{ on: [{}] }});\n", words.join(", "))
+    let mut keys = vec![format!("on: [{}]", words.join(", "))];
+    if let Some(delay) = bounds.delay {
+        keys.push(format!("delay: {}", quoted(&span(delay))));
+        keys.push(
+            format!("backoff: {}.{:02}", bounds.backoff / 100, bounds.backoff % 100).trim_end_matches('0').into(),
+        );
+        if keys.last().is_some_and(|last| last.ends_with('.')) {
+            keys.last_mut().into_iter().for_each(|last| last.push('0'));
+        }
+        keys.extend(
+            bounds
+                .max_delay
+                .filter(|most| *most != MAX_DELAY && (*most > MAX_DELAY || bounds.backoff > 100))
+                .map(|most| format!("max_delay: {}", quoted(&span(most)))),
+        );
+    }
+    let mut often = ", for ever; vmrun ends that after 5 times within 10m, where `limit` says nothing.".to_string();
+    if let Some(limit) = bounds.limit {
+        keys.push(format!("limit: {limit}"));
+        keys.push(format!("within: {}", quoted(EVER)));
+        often = if limit == 1 { ", once".into() } else { format!(", at most {limit} times in all") };
+        often += if on.contains(&"reboot") { ", reboots not counted." } else { "." };
+    }
+    let remark = comment(0, &format!("After {ends} the script starts the machine again{often}"));
+    format!("{remark}\nrestart(#{{ {} }});\n", keys.join(", "))
+}
+
+/// The longest wait of a policy that says none, in milliseconds.
+const MAX_DELAY: u64 = 60_000;
+
+/// Writes a time, of milliseconds.
+fn span(time: u64) -> String {
+    match time {
+        _ if time.is_multiple_of(60_000) => format!("{}m", time / 60_000),
+        _ if time.is_multiple_of(1000) => format!("{}s", time / 1000),
+        _ => format!("{time}ms"),
+    }
 }
 
 /// Returns the remark on what the script has a machine run by, which vmrun does itself.

@@ -13,6 +13,7 @@ use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::groups;
 use crate::recording::race::race;
+use crate::recording::settled::is_of_a_run;
 use crate::recording::{Call, FileState, Recording, Scenario};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -166,12 +167,6 @@ pub(super) fn shown(files: &[FileState]) -> String {
 fn is_of_the_system(path: &str) -> bool {
     ["/proc/", "/sys/", "/dev/fd/"].iter().any(|folder| path.starts_with(folder))
         || ["/dev/null", "/dev/tty", "/dev/zero", "/dev/stdin"].contains(&path)
-}
-
-/// Whether a file is one by which a script knows that it runs already.
-fn is_of_a_run(path: &str) -> bool {
-    ["/var/run/", "/run/", "/tmp/", "/var/tmp/", "/var/lock/"].iter().any(|folder| path.starts_with(folder))
-        || [".pid", ".lock", ".lck"].iter().any(|end| path.ends_with(end))
 }
 
 /// Returns the commands that change something.

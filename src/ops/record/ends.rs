@@ -5,7 +5,7 @@ use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins;
 use crate::import::commands_proof::deeds;
 use crate::ops::proof::boots;
-use crate::recording::ends::{POWERED_OFF, Restarts, STATUSES};
+use crate::recording::ends::{Bounds, POWERED_OFF, Restarts, STATUSES, is_loop};
 use crate::recording::hidden::hide;
 use crate::recording::{Call, Recording, Scenario, merge};
 use std::collections::BTreeSet;
@@ -18,6 +18,8 @@ const BOOTS_MAX: usize = 4;
 pub(super) struct Course {
     /// After which ends it starts the machine again.
     pub(super) restarts: Restarts,
+    /// How often, and after which waits.
+    pub(super) bounds: Bounds,
     /// The recording whose first boot ended so, for each status.
     pub(super) ends: Vec<(i32, Recording)>,
     /// What cannot be said in a recipe.
@@ -56,7 +58,13 @@ impl Sessions<'_> {
                 }
             }
         }
-        course.restarts = Restarts::of(&course.ends);
+        let is_counted = !is_plain && course.end(POWERED_OFF).is_some_and(is_loop);
+        course.restarts = Restarts::of(&course.ends, is_counted);
+        if !is_plain {
+            let (bounds, gaps) = self.bounds(command, &course.restarts)?;
+            course.bounds = bounds;
+            course.gaps.extend(gaps);
+        }
         for (_, recording) in &mut course.ends {
             recording.restarts = Some(course.restarts.0.clone());
         }

@@ -4,11 +4,12 @@ use super::asked_files::{Files, shown};
 use super::ends::Course;
 use super::sessions::{Sessions, lost};
 use super::{Request, filled};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, suggest};
 use crate::import::recorded::{Flow, Guard};
 use crate::model::Target;
 use crate::ops::proof::boots::{self, Ends};
 use crate::recording::ends::POWERED_OFF;
+use crate::recording::hidden::hide;
 use crate::recording::merge::{after_crash, each_boot};
 use crate::recording::{Again, Recording, again, words};
 use crate::script::Recipe;
@@ -138,14 +139,11 @@ impl Request<'_> {
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         gaps.extend(lost(with));
         let Some(usual) = usual else {
-            let on = after_crash(with).then(|| vec!["reboot", "crash"]);
-            let gaps = gaps.iter().map(|gap| gap.message.clone()).collect();
-            let flow =
-                Flow { again: again(with, without.as_deref()), on, gaps, after: sessions.before(), ..Flow::default() };
-            return Ok(Known::of(flow));
+            return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
         let guards = sessions.guards(&command, without.as_deref().unwrap_or(with), &usual.files.asked)?;
         gaps.extend(guards.gaps);
+        gaps.extend(sessions.hanging(&command, without.as_deref().unwrap_or(with))?);
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
             _ => None,
@@ -173,8 +171,9 @@ impl Request<'_> {
         let flow = Flow {
             again: if is_own { Again::AsWithout } else { again },
             on: Some(usual.course.restarts.words()),
+            bounds: usual.course.bounds.clone(),
             after: sessions.before(),
-            remarks: usual.files.remarks.clone(),
+            remarks: [usual.files.remarks.clone(), needless(with, plain)].concat(),
             missing: guards.missing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
@@ -200,6 +199,46 @@ impl Request<'_> {
         }
         Ok(Some(Way { course, files }.with_files()))
     }
+}
+
+/// Returns what is known of a script that was recorded but once.
+fn of_one(with: &Recording, without: Option<&Recording>, gaps: &[Fault], sessions: &Sessions<'_>) -> Flow {
+    Flow {
+        again: again(with, without),
+        on: after_crash(with).then(|| vec!["reboot", "crash"]),
+        gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
+        after: sessions.before(),
+        remarks: needless(with, without),
+        ..Flow::default()
+    }
+}
+
+/// How many commands a remark names.
+const NAMED_MAX: usize = 8;
+
+/// Says what of a script the recipe does not do: what it does to files that vmrun makes needless, and what only tells people something.
+fn needless(with: &Recording, without: Option<&Recording>) -> Vec<String> {
+    let both = || [Some(with), without].into_iter().flatten();
+    let files = commands(both().flat_map(|recording| &recording.needless));
+    let told = commands(both().flat_map(|recording| &recording.told));
+    let files = files
+        .map(|what| format!("Left out: {what}. vmrun knows by itself what runs, keeps others out, and keeps logs."));
+    let told = told.map(|what| format!("Left out, as it changes nothing of the machine: {what}."));
+    files.into_iter().chain(told).collect()
+}
+
+/// Lists commands, each once. Nothing where there are none.
+fn commands<'a>(lines: impl Iterator<Item = &'a String>) -> Option<String> {
+    let mut all: Vec<&String> = Vec::new();
+    lines.for_each(|line| {
+        if !all.contains(&line) {
+            all.push(line);
+        }
+    });
+    let more = all.len().saturating_sub(NAMED_MAX);
+    let mut named: Vec<String> = all.iter().take(NAMED_MAX).map(|line| format!("`{}`", hide(line))).collect();
+    named.extend((more > 0).then(|| format!("{more} more of this kind")));
+    (!all.is_empty()).then(|| suggest::list(named.iter().map(String::as_str)))
 }
 
 /// Returns what hangs on files in either way, each once.

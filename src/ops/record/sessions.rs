@@ -1,15 +1,17 @@
 //! The recordings of one script: the first is heard, the others, with the same answers or with other ones, are not.
 
-use super::Request;
 use super::guards::{answer_found, questions};
+use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Reach, Recorder};
+use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
+use crate::recording::settled::settled;
 use crate::recording::{Call, Recording, Scenario, node_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -31,6 +33,10 @@ pub(super) struct Sessions<'a> {
     /// What the world begins with, where nothing else is said.
     pub(super) setting: Scenario,
     timeout: Duration,
+    /// Whether a recipe is to be made, in which what vmrun makes needless is left out.
+    is_settled: bool,
+    /// What is there for the recordings alone.
+    pub(super) assumed: Vec<String>,
     notify: Notify<'a>,
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
@@ -56,6 +62,8 @@ impl<'a> Sessions<'a> {
             reach,
             setting,
             timeout: request.timeout,
+            is_settled: request.form == RecordingFormat::Recipe,
+            assumed: Vec::new(),
             notify,
             told,
             left: RECORDINGS_MAX,
@@ -173,13 +181,13 @@ impl<'a> Sessions<'a> {
         let notify = &mut self.notify;
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
         let recording = self.recorder.record(command, &self.setting, self.timeout, &mut hear)?;
-        let made_up = recording.made_up.iter();
+        let made_up = self.assumed.iter().chain(&recording.made_up);
         let news: Vec<&str> = made_up.filter(|text| self.told.insert((*text).clone())).map(String::as_str).collect();
         if !news.is_empty() {
             self.notify(Notice::Message(format!("made up, where `--answer` says nothing: {}", news.join("; "))));
         }
         doubts(command, &recording).into_iter().for_each(|doubt| self.notify(Notice::warning(doubt)));
-        Ok(recording)
+        Ok(self.settled(recording))
     }
 
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
@@ -200,13 +208,26 @@ impl<'a> Sessions<'a> {
             return Ok(None);
         }
         self.left -= 1;
-        self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear).map(|one| Some(self.share(one)))
+        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear)?;
+        Ok(Some(self.share(self.settled(one))))
+    }
+
+    /// Returns a recording as a recipe has what the script does to files.
+    fn settled(&self, recording: Recording) -> Recording {
+        if self.is_settled { settled(&recording, &whole_path) } else { recording }
     }
 }
 
 /// Returns what is wrong with two recordings that have the same answers, if they differ.
 pub(super) fn unsteady(first: &Recording, second: &Recording) -> Option<Fault> {
     let race = race(first, second)?;
+    // Only the order of what is said of different things is another one.
+    let boots = |one: &'_ Recording| -> Vec<Vec<String>> {
+        one.calls.iter().filter(|call| call.boots().is_some()).map(|call| call.argv.clone()).collect()
+    };
+    if deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second) {
+        return None;
+    }
     let shown = |command: Option<String>| command.map_or("nothing more".into(), |text| format!("`{}`", hide(&text)));
     let (first, second) = (shown(race.first), shown(race.second));
     let fault = Fault::new(format!("with the same answers the script called {first} once and {second} the next time"));
@@ -222,6 +243,15 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
         Lost::Program(name) => {
             let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
             fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
+        }
+        Lost::Unsaid { path, is_named } => {
+            let why = if is_named {
+                "what is in it is not known, no text, or has a password"
+            } else {
+                "nothing that it calls is told of it"
+            };
+            let fault = Fault::new(format!("the script writes {}, and the recipe does not: {why}", hide(&path)));
+            fault.hint("write it into the recipe, as `write_file(…)`, or make the file once by hand")
         }
         Lost::File { path, device } => {
             let fault = Fault::new(format!("the script writes {} into {device}, and the recipe does not", hide(&path)));

@@ -1,0 +1,82 @@
+//! How often a script starts its machine again: it is recorded with the same end of each boot, until it starts it no more.
+
+use super::sessions::Sessions;
+use crate::diag::{Blame, Fault};
+use crate::ops::proof::boots;
+use crate::recording::Scenario;
+use crate::recording::ends::{Bounds, Restarts, is_loop, is_supervised, waits};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a machine may be booted in a recording that asks how often the script does so: what is started again more often counts as always.
+const BOOTS_MAX: usize = 21;
+
+/// The status of a guest that rebooted.
+const REBOOTED: i32 = 0;
+
+impl Sessions<'_> {
+    /// Finds how often a script starts its machine again, and how long it waits before; and what of that no recipe says.
+    pub(super) fn bounds(&mut self, command: &[String], restarts: &Restarts) -> Result<(Bounds, Vec<Fault>), Fault> {
+        let mut limits: BTreeMap<Option<usize>, BTreeSet<i32>> = BTreeMap::new();
+        let mut slept: BTreeMap<Vec<u64>, BTreeSet<i32>> = BTreeMap::new();
+        let mut gaps = Vec::new();
+        for status in &restarts.0 {
+            let exits = vec![u8::try_from(*status).unwrap_or(1)];
+            let setting = Scenario { exits, boots_max: BOOTS_MAX, ..self.setting.clone() };
+            let recording = match self.again(command, &setting) {
+                Ok(Some(recording)) => recording,
+                Ok(None) => return Ok((Bounds::default(), gaps)),
+                Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+                Err(fault) => {
+                    let what = format!(
+                        "how often the script starts the machine again after bhyve's status {status} is not known: {fault}"
+                    );
+                    gaps.push(Fault::new(what).maybe_hint(fault.hint));
+                    continue;
+                }
+            };
+            // What daemon(8) starts again is counted nowhere.
+            if is_supervised(&recording) {
+                return Ok((Bounds::default(), gaps));
+            }
+            let boots = recording.calls.iter().filter(|call| call.boots().is_some()).count();
+            // One that starts another machine the second time does not count.
+            let is_counted = !recording.is_cut && is_loop(&recording);
+            limits.entry(is_counted.then(|| boots.saturating_sub(1))).or_default().insert(*status);
+            if *status != REBOOTED {
+                slept.entry(waits(&recording)).or_default().insert(*status);
+            }
+        }
+        gaps.extend(counted_reboots(&mut limits));
+        gaps.extend(torn(&limits));
+        let limit = limits.keys().next_back().copied().flatten();
+        let waits = slept.into_iter().next().map(|(waits, _)| waits).unwrap_or_default();
+        Ok((Bounds { limit, ..Bounds::default() }.waiting(&waits), gaps))
+    }
+}
+
+/// Takes out how often a machine is started after a reboot, and tells if the script counts that.
+fn counted_reboots(limits: &mut BTreeMap<Option<usize>, BTreeSet<i32>>) -> Option<Fault> {
+    let limit = limits.iter_mut().find_map(|(limit, statuses)| statuses.remove(&REBOOTED).then_some(*limit)).flatten();
+    limits.retain(|_, statuses| !statuses.is_empty());
+    let times = times(limit?);
+    let fault = Fault::new(format!(
+        "the script starts the machine again at most {times} when it reboots, and vmrun does so as often as it reboots"
+    ));
+    Some(fault.hint("leave it so if a guest may reboot; `no_reboot` of a machine, or `restart(#{ on: [] })`, ends it at the first one"))
+}
+
+/// Tells if the script counts one end and not another, or otherwise: a recipe has one limit for all.
+fn torn(limits: &BTreeMap<Option<usize>, BTreeSet<i32>>) -> Option<Fault> {
+    let mut all = limits.iter().map(|(limit, statuses)| {
+        let often = limit.map_or_else(|| "for ever".into(), |limit| format!("at most {}", times(limit)));
+        format!("{often} {}", boots::of(statuses).trim_end())
+    });
+    let (one, other) = (all.next()?, all.next()?);
+    let fault =
+        Fault::new(format!("the script starts the machine again {one} and {other}, and a recipe has one limit"));
+    Some(fault.hint("write the limit that you mean into `restart(#{ … })`"))
+}
+
+fn times(count: usize) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
+}

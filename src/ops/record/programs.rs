@@ -1,0 +1,160 @@
+//! The programs that a script calls and that are not on this host: each gets a stand-in that succeeds, and it is looked whether anything hangs
+//! on what it would say. The folders into which it writes, and that are not there, are there.
+
+use super::asked_files::acts;
+use super::sessions::Sessions;
+use super::whole_path;
+use crate::diag::{Blame, Fault, suggest};
+use crate::host::{files, program, standins};
+use crate::recording::{
+    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
+};
+use std::path::Path;
+
+/// How often it is looked for programs: a script may end where it misses the first.
+const ROUNDS: usize = 4;
+
+/// How many programs may be missing.
+const PROGRAMS_MAX: usize = 64;
+
+impl Sessions<'_> {
+    /// Finds the programs that a command calls and that are not on this host, and gives them stand-ins.
+    pub(super) fn learn_programs(&mut self, command: &[String]) -> Result<(), Fault> {
+        if !self.is_repeatable() {
+            return Ok(());
+        }
+        for _ in 0..ROUNDS {
+            let mut lines = Vec::new();
+            let traced = standins::traced(command);
+            let setting = self.setting.clone();
+            let heard =
+                self.listened(traced.as_deref().unwrap_or(command), &setting, &mut |line| lines.push(line.to_string()));
+            match heard {
+                Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+                // What is wrong with it is told where it is heard.
+                _ => {}
+            }
+            let called = lines.iter().filter_map(|line| called(line));
+            let missed = lines.iter().filter_map(|line| lost::program(line).map(String::from));
+            let mut names: Vec<String> = Vec::new();
+            for name in called.chain(missed).filter(|name| is_missing(name)) {
+                if !names.contains(&name) && !self.setting.programs.contains(&name) {
+                    names.push(name);
+                }
+            }
+            let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
+            names.truncate(room);
+            let folders = self.learn_folders(&lines);
+            if names.is_empty() && !folders {
+                break;
+            }
+            self.setting.programs.extend(names);
+        }
+        Ok(())
+    }
+
+    /// Has the folders be there that a shell has not found when it was to write into them, and returns whether there are any.
+    fn learn_folders(&mut self, lines: &[String]) -> bool {
+        let mut any = false;
+        for path in lines.iter().filter_map(|line| lost::unwritten(line)) {
+            let path = whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
+            let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { continue };
+            let is_known = self.setting.files.iter().any(|file| file.path == folder);
+            if is_known || files::exists(Path::new(folder)) || self.setting.files.len() >= PROGRAMS_MAX {
+                continue;
+            }
+            any = true;
+            self.assumed.push(format!("the folder {folder} is there"));
+            self.setting.files.push(FileState { path: folder.into(), is_there: true, is_folder: true });
+        }
+        any
+    }
+
+    /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
+    pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        let mut gaps = self.hanging_on_time(command, usual)?;
+        let is_own = |call: &&Call| self.setting.programs.iter().any(|name| name == call.program());
+        let mut names: Vec<String> = usual.calls.iter().filter(is_own).map(|call| call.program().to_string()).collect();
+        names.sort();
+        names.dedup();
+        names.retain(|name| !TELLERS.contains(&name.as_str()));
+        if names.is_empty() {
+            return Ok(gaps);
+        }
+        let mut printing = self.setting.clone();
+        let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into() };
+        printing.answers.extend(names.iter().map(says));
+        let failing = Scenario { are_failing: true, ..self.setting.clone() };
+        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let list = suggest::list(quoted.iter().map(String::as_str));
+        for (setting, on) in [(printing, format!("on what {list} prints")), (failing, format!("on how {list} ends"))] {
+            if self.is_other(command, &setting, usual)? {
+                let fault = Fault::new(format!("what the script calls hangs {on}, and this host has no such program"));
+                gaps.push(fault.hint("record where it is"));
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// Tells if what the script calls hangs on the time.
+    fn hanging_on_time(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        if !usual.calls.iter().any(|call| call.program() == "date") {
+            return Ok(Vec::new());
+        }
+        let mut setting = self.setting.clone();
+        setting.answers.push(Prepared { words: vec!["date".into()], text: "1\n".into() });
+        let fault = Fault::new("what the script calls hangs on what `date` prints, and the recipe has what that was");
+        let fault = fault.hint("let the recipe ask for it: `let now = query(\"date\", [\"+%Y%m%d\"]);`");
+        Ok(if self.is_other(command, &setting, usual)? { vec![fault] } else { Vec::new() })
+    }
+
+    /// Whether a script calls something else with other answers. One that gives up there does nothing that a recipe could say.
+    fn is_other(&mut self, command: &[String], setting: &Scenario, usual: &Recording) -> Result<bool, Fault> {
+        let other = match self.again(command, setting) {
+            Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+            other => other.ok().flatten(),
+        };
+        let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
+        Ok(other.is_some_and(|other| acts(&other) != acts(usual)))
+    }
+}
+
+/// Returns the program that a shell tells of that it calls it: `+ foo -a`, as with `-x`.
+fn called(line: &str) -> Option<String> {
+    let line = line.strip_prefix('+')?.trim_start_matches('+').trim();
+    let words = words::split(line).ok()?;
+    let is_carrier = words.first().is_some_and(|word| CARRIERS.contains(&base_name(word)));
+    let words = if is_carrier { carried(&words).filter(|rest| !rest.is_line)?.words.to_vec() } else { words };
+    words.first().cloned()
+}
+
+/// Whether a word is the name of a program that is not on this host, and has no stand-in. The shell's own words are found by it alone.
+fn is_missing(name: &str) -> bool {
+    const OWN: &[&str] = &[
+        "alias", "bg", "break", "cd", "command", "continue", "declare", "eval", "exec", "exit", "export", "false",
+        "fg", "for", "getopts", "hash", "if", "jobs", "let", "local", "read", "readonly", "return", "set", "setvar",
+        "shift", "source", "then", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "vmrun", "wait",
+        "while", "case", "select",
+    ];
+    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c));
+    is_plain
+        && !NAMES.contains(&name)
+        && !CARRIERS.contains(&name)
+        && !OWN.contains(&name)
+        && program::find(name).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_tells_that_it_calls_is_found() {
+        let lines = ["+ foo -a", "++ bar", "+ sudo -u x baz 1", "+ x=1", "echo +", "+ '[' a ']'", "+ su -c 'foo'"];
+        let found: Vec<Option<String>> = lines.iter().map(|line| called(line)).collect();
+        let expected = [Some("foo"), Some("bar"), Some("baz"), Some("x=1"), None, Some("["), None];
+        assert_eq!(found, expected.map(|one| one.map(String::from)));
+        assert!(is_missing("vmrun-no-such-program") && !is_missing("x=1") && !is_missing("bhyve") && !is_missing("cd"));
+    }
+}
