@@ -80,7 +80,7 @@ book:
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: record:: record_words:: recorded:: storage_plans::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: record:: record_published:: record_words:: recorded:: storage_plans::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:
