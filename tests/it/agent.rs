@@ -29,7 +29,12 @@ fn running(answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (Host, Arc<Mut
 /// Takes the place of the hypervisor at the socket: what is asked is noted, and answered so.
 pub(crate) fn plays(host: &Host, answers: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
     let socket = host.path("state/web/agent.sock");
-    std::fs::remove_file(&socket).unwrap();
+    // A hypervisor that was just started has not made it yet.
+    let begun = Instant::now();
+    while std::fs::remove_file(&socket).is_err() {
+        assert!(begun.elapsed() < SOON, "the hypervisor has made no {}", socket.display());
+        thread::sleep(Duration::from_millis(5));
+    }
     let listener = UnixListener::bind(&socket).unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let notes = heard.clone();
