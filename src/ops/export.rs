@@ -154,7 +154,7 @@ pub(super) fn configuration(machine: &Machine) -> BTreeMap<String, String> {
 }
 
 /// Returns the recipe, what it imports of its own, and what names its libraries: by their paths from its folder on.
-fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+pub(super) fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let folder = files::home(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut texts = Vec::new();
@@ -184,7 +184,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Returns the disks that a machine writes to, opened.
-fn own_disks(
+pub(super) fn own_disks(
     host: &System,
     machine: &MachineDisks,
     left_out: &mut Vec<String>,

@@ -44,6 +44,8 @@ mod shown;
 mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
+#[path = "../common/two_hosts.rs"]
+mod two_hosts;
 
 mod agent;
 mod allowed;
@@ -96,6 +98,8 @@ mod machines_disks;
 mod manual;
 mod marks;
 mod mess;
+mod migrate;
+mod migrate_strikes;
 mod monitor;
 mod mutants;
 mod netboot;
