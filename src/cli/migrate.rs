@@ -83,8 +83,7 @@ fn known(
     if args.resume {
         term.say(summary(&migrate::resume(&name, options, told)?));
     } else if args.abort {
-        let host = migrate::abort(&name, options, told)?;
-        term.say(format_args!("the move of {name} to {host} is undone; {name} is this host's"));
+        migrate::abort(&name, options, told)?;
     } else {
         let record = migrate::forget(&name)?;
         term.say(format_args!("nothing more is known here of the move of {name}, of which {} has a part", record.peer));
@@ -108,7 +107,11 @@ fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
         MigrateEvent::Stops(name) => term.say(format_args!("stopping {name}")),
         MigrateEvent::Starts(name, host) => term.say(format_args!("starting {name} on {host}")),
         MigrateEvent::StartsHere(name) => term.say(format_args!("starting {name} here again")),
-        MigrateEvent::Note(what) => term.say(format_args!("not moved: {what}")),
+        MigrateEvent::LeftOut(what) => term.say(format_args!("not moved: {what}")),
+        MigrateEvent::Remains(what) => term.say(what),
+        MigrateEvent::Undone(name, host) => {
+            term.say(format_args!("the move of {name} to {host} is undone; it is this host's"))
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::files::reason;
+use crate::host::peer::Heard;
 use crate::host::spawn;
 use crate::image::migration::{Answer, Frame, Request};
 use crate::model::Argv;
 use std::io::{BufReader, BufWriter, ErrorKind, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -26,8 +27,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) struct RemotePeer {
     child: Child,
     to: Option<BufWriter<ChildStdin>>,
-    from: BufReader<ChildStdout>,
+    from: BufReader<Heard>,
     complaints: Receiver<String>,
+    /// Whether it is none that one can speak with.
+    is_wrong: bool,
 }
 
 /// Why the other side says nothing more.
@@ -40,8 +43,8 @@ pub(crate) enum Lost {
 }
 
 impl RemotePeer {
-    /// Calls it.
-    pub(crate) fn call(argv: &Argv) -> Result<Self, Fault> {
+    /// Calls it. Its first answer has to come in time; others take as long as what is asked, and ssh tells of a connection that is dead.
+    pub(crate) fn call(argv: &Argv, greeting: Duration) -> Result<Self, Fault> {
         tracing::debug!("{argv}");
         let mut program = command(&argv.program);
         program.args(&argv.args).env("LC_ALL", "C");
@@ -65,8 +68,11 @@ impl RemotePeer {
             spawn::end(&mut child);
             return Err(fault);
         }
-        let (to, from) = (BufWriter::with_capacity(CHUNK, to), BufReader::with_capacity(CHUNK, from));
-        Ok(Self { child, to: Some(to), from, complaints })
+        let (to, from) = (
+            BufWriter::with_capacity(CHUNK, to),
+            BufReader::with_capacity(CHUNK, Heard::new(from.into(), Some(greeting))),
+        );
+        Ok(Self { child, to: Some(to), from, complaints, is_wrong: false })
     }
 
     /// Sends a frame, which may wait for others here.
@@ -79,9 +85,16 @@ impl RemotePeer {
     pub(crate) fn receive(&mut self) -> Result<Frame, Lost> {
         let flushed = self.to.as_mut().is_some_and(|to| to.flush().is_ok());
         match Frame::read(&mut self.from) {
-            Ok(Some(frame)) => Ok(frame),
+            Ok(Some(frame)) => {
+                self.from.get_mut().patience = None;
+                Ok(frame)
+            }
             Ok(None) => Err(self.lost()),
-            Err(fault) if flushed => Err(self.ended().unwrap_or(Lost::Wrong(fault))),
+            // Who is still there is not waited for: what it said is wrong, or it says nothing.
+            Err(fault) if flushed => Err(self.has_ended().unwrap_or_else(|| {
+                self.is_wrong = true;
+                Lost::Wrong(fault)
+            })),
             Err(_) => Err(self.lost()),
         }
     }
@@ -111,6 +124,11 @@ impl RemotePeer {
         }
     }
 
+    /// Returns how it has ended, if it has ended already.
+    fn has_ended(&mut self) -> Option<Lost> {
+        self.child.try_wait().ok().flatten().and_then(|_| self.ended())
+    }
+
     fn lost(&mut self) -> Lost {
         self.ended().unwrap_or_else(|| Lost::Ended(0, String::new()))
     }
@@ -128,6 +146,9 @@ impl RemotePeer {
 impl Drop for RemotePeer {
     fn drop(&mut self) {
         self.to = None;
+        if self.is_wrong {
+            self.child.kill().may_fail("it has ended by itself");
+        }
         // Whoever has nothing more to do ends by himself, once nothing more can come.
         if self.complaints.recv_timeout(LAST_WORDS).is_err() {
             self.child.kill().may_fail("it has ended by itself");

@@ -17,20 +17,31 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Who is told of a block: its number, and what is in it if that is not all zero.
-pub(crate) type BlockSink<'a> = &'a mut dyn FnMut(u64, Option<&[u8]>) -> Result<(), Fault>;
+/// What is seen of a disk that is read.
+pub(crate) enum Seen<'a> {
+    /// A block that is not as it is known: its number, and what is in it.
+    Block(u64, &'a [u8]),
+    /// One that is all zero, and is known to be something else.
+    Hole(u64),
+    /// Some of it was read, and all that is new there was told.
+    Read,
+}
+
+/// Who is told of it.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Fault>;
 
 /// Reads a disk, and tells of each block that is not as it is known. Holes are not read.
-pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: BlockSink<'_>) -> Result<(), Fault> {
+pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Sink<'_>) -> Result<(), Fault> {
     let (mut from, mut window, block) = (0, Vec::new(), BLOCK as u64);
     while let Some(at) = disk.window(from, &mut window)? {
         holes(known, from / block, at / block, tell)?;
         for (number, bytes) in (at / block..).zip(window.chunks(BLOCK)) {
             let digest = BlockDigests::of(bytes);
             if known.set(number, digest) {
-                tell(number, digest.map(|_| bytes))?;
+                tell(if digest.is_some() { Seen::Block(number, bytes) } else { Seen::Hole(number) })?;
             }
         }
+        tell(Seen::Read)?;
         from = at + window.len() as u64;
     }
     // The last block may be short.
@@ -38,10 +49,10 @@ pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Block
 }
 
 /// Tells of the blocks of a hole that are known to be something else.
-fn holes(known: &mut BlockDigests, from: u64, to: u64, tell: BlockSink<'_>) -> Result<(), Fault> {
+fn holes(known: &mut BlockDigests, from: u64, to: u64, tell: Sink<'_>) -> Result<(), Fault> {
     while let Some(number) = known.next(from).filter(|number| *number < to) {
         known.set(number, None);
-        tell(number, None)?;
+        tell(Seen::Hole(number))?;
     }
     Ok(())
 }
@@ -133,7 +144,7 @@ impl ComingDisk {
             return Err(fault.hint("undo the move by `vmrun migrate --abort`, and begin anew"));
         }
         let mut digests = BlockDigests::default();
-        differing(&disk, &mut digests, &mut |_, _| Ok(()))?;
+        differing(&disk, &mut digests, &mut |_| Ok(()))?;
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
         Ok(Self { file, path: path.into(), size, digests })
     }
@@ -233,9 +244,13 @@ mod tests {
     fn sent(from: &Path, to: &mut ComingDisk) -> usize {
         let (mut known, mut count) = (to.digests.clone(), 0);
         let disk = SparseDisk::open(from).unwrap();
-        differing(&disk, &mut known, &mut |at, bytes| {
-            count += 1;
-            to.put(at, bytes)
+        differing(&disk, &mut known, &mut |seen| {
+            count += usize::from(!matches!(seen, Seen::Read));
+            match seen {
+                Seen::Block(at, bytes) => to.put(at, Some(bytes)),
+                Seen::Hole(at) => to.put(at, None),
+                Seen::Read => Ok(()),
+            }
         })
         .unwrap();
         assert_eq!(known, to.digests);

@@ -7,7 +7,7 @@ use crate::image::migration::Frame;
 use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long the other side may say nothing: longer than a guest takes to power off. Who is gone without a word would otherwise hold
@@ -24,18 +24,29 @@ pub(crate) struct Peer {
 }
 
 /// What comes, for as long as something does.
-struct Heard(File);
+pub(crate) struct Heard {
+    from: File,
+    /// How long nothing may come; nothing where it is waited for ever.
+    pub(crate) patience: Option<Duration>,
+}
+
+impl Heard {
+    /// Makes it of a descriptor.
+    pub(crate) fn new(from: OwnedFd, patience: Option<Duration>) -> Self {
+        Self { from: from.into(), patience }
+    }
+}
 
 impl Read for Heard {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let until = Instant::now() + SILENCE;
+        let until = self.patience.map(|patience| Instant::now() + patience);
         loop {
-            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-            wait::for_any(&mut fds, timeout(Some(until)));
+            let mut fds = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
+            wait::for_any(&mut fds, timeout(until));
             if fds.iter().any(|fd| fd.any().unwrap_or(false)) {
-                return self.0.read(buffer);
+                return self.from.read(buffer);
             }
-            if Instant::now() >= until {
+            if until.is_some_and(|until| Instant::now() >= until) {
                 return Err(ErrorKind::TimedOut.into());
             }
         }
@@ -48,7 +59,7 @@ impl Peer {
         let cannot = |error: io::Error| Fault::host(format!("there are no standard streams to speak on: {error}"));
         let from = io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?;
         let to = io::stdout().as_fd().try_clone_to_owned().map_err(cannot)?;
-        let (from, to) = (Heard(from.into()), File::from(to));
+        let (from, to) = (Heard::new(from, Some(SILENCE)), File::from(to));
         Ok(Self { from: BufReader::with_capacity(CHUNK, from), to: BufWriter::with_capacity(CHUNK, to) })
     }
 

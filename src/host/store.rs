@@ -7,6 +7,7 @@ mod examined;
 mod journals;
 mod kept;
 mod look;
+mod moved;
 
 pub(crate) use journals::OpenJournal;
 pub(crate) use kept::{Kept, kept, last};
@@ -15,7 +16,6 @@ use look::look;
 use super::files::{self, io_fault, reason, remove, without_links};
 use super::folder::{Folder, Keeps};
 use super::kernel::tick;
-use super::moves;
 use super::settings::{LAST, STATUS_FILE, Settings};
 use super::spare::Spare;
 use super::spawn;
@@ -161,11 +161,6 @@ impl Store {
         let written = lock.metadata().map_err(refuse)?.len();
         self.machines.insert(name.clone(), OwnMachine { lock, written, is_over: false });
         Ok(true)
-    }
-
-    /// Says why a machine may not be started, if it was moved or is on its way; a host that is only simulated knows of no moves.
-    pub(crate) fn against_move(&self, name: &VmName) -> Option<Fault> {
-        if self.is_memory() { None } else { moves::against(&self.settings, name) }
     }
 
     /// Lets the descriptors go that were kept for giving back, which begins now, and has it wait for processes.

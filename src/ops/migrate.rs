@@ -61,8 +61,12 @@ pub(crate) enum MigrateEvent<'a> {
     Starts(&'a VmName, &'a str),
     /// It is started here again.
     StartsHere(&'a VmName),
-    /// Something that is not done, and is to be known.
-    Note(&'a str),
+    /// Something that does not go with it.
+    LeftOut(&'a str),
+    /// Something that stays on the other host.
+    Remains(&'a str),
+    /// The move is undone: the machine is this host's.
+    Undone(&'a VmName, &'a str),
 }
 
 /// Who hears of what happens.
@@ -124,8 +128,8 @@ pub(crate) fn resume(
     own_giver(name, options, listener)?.go_on()
 }
 
-/// Undoes a move that was cut off. Returns the host to which it was under way.
-pub(crate) fn abort(name: &VmName, options: MigrateOptions, listener: Listener<'_>) -> Result<String, Vec<Diagnostic>> {
+/// Undoes a move that was cut off.
+pub(crate) fn abort(name: &VmName, options: MigrateOptions, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
     own_giver(name, options, listener)?.undo()
 }
 

@@ -99,6 +99,7 @@ mod manual;
 mod marks;
 mod mess;
 mod migrate;
+mod migrate_refusals;
 mod migrate_strikes;
 mod monitor;
 mod mutants;

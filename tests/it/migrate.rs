@@ -89,3 +89,67 @@ vmrun: web runs on vm5; it was down for [time]
     assert_eq!(fs::read(hosts.source.path("config/recipes/web.img")).unwrap(), bytes);
     assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (true, false));
 }
+
+/// A recipe whose disk is a volume.
+const VOLUME: &str = "bhyve(#{
+    name: \"web\", cpus: 1, memory: 64.MiB, bootrom: bootrom(\"rom.fd\"),
+    slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(zvol(\"zroot/vm/web\", 8.MiB)), \"31\": lpc() },
+}).run();
+";
+
+#[test]
+fn a_volume_of_zfs_is_moved_as_one_with_its_properties() {
+    let hosts = TwoHosts::new();
+    for host in [&hosts.source, &hosts.target] {
+        ["zfs", "zpool"].iter().for_each(|program| host.has(program));
+        host.write("fake/zfs", "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\n");
+    }
+    hosts.source.write("config/recipes/web.rhai", VOLUME);
+    let line = "zfs create -s -b 16K -o compression=lz4 -V 8M zroot/vm/web";
+    assert_eq!(hosts.source.finish(&mut hosts.source.shell(line)).code, 0);
+    let text = b"something that is on it";
+    let volume = fs::OpenOptions::new().write(true).open(hosts.source.path("fake/zvol/zroot/vm/web")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&volume, text, 5 << 20).unwrap();
+    drop(volume);
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+    // Killed where it has come under a name of the move.
+    hosts.strike("before source take");
+    let done = hosts.source.run(&["migrate", "web", "vm6"]);
+    assert_eq!(done.code, -9, "{done:?}");
+    hosts.strike("");
+    let there = hosts.target.names("fake/zvol/zroot/vm");
+    assert!(there.len() == 1 && there[0].starts_with("web.vmrun-") && there[0].ends_with(".moving"), "{there:?}");
+    let done = hosts.patiently(&["migrate", "--resume", "web"]);
+    ends(&done, 0, "vmrun: starting web on vm6\nvmrun: web runs on vm6\n");
+    assert_eq!(hosts.target.names("fake/zvol/zroot/vm"), ["web"]);
+    let bytes = fs::read(hosts.target.path("fake/zvol/zroot/vm/web")).unwrap();
+    assert!(bytes.len() == 8 << 20 && bytes[5 << 20..].starts_with(text));
+    let properties = "zfs get -Hp -o value volsize,volblocksize,refreservation,compression zroot/vm/web";
+    let done = hosts.target.finish(&mut hosts.target.shell(properties));
+    same(&done.stdout, "8388608\n16384\n0\nlz4\n");
+    // And back again: what is here of it is renamed, and only what differs comes.
+    let done = hosts.target.run(&["migrate", "web", "vm5"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(hosts.source.names("fake/zvol/zroot/vm"), ["web"]);
+    assert!(hosts.source.calls().contains("zfs rename zroot/vm/web zroot/vm/web.vmrun-"), "{}", hosts.source.calls());
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (true, false));
+}
+
+#[test]
+fn a_move_back_that_is_undone_leaves_the_machine_where_it_is() {
+    let hosts = TwoHosts::running();
+    assert_eq!(hosts.source.run(&["migrate", "web", "vm6"]).code, 0);
+    hosts.source.write("fake/refuse", "bhyve -c\tvm_create: Device not configured\n");
+    hosts.source.write("fake/exits", "4\n");
+    let done = hosts.target.run(&["migrate", "web", "vm5"]);
+    assert_eq!(done.code, 4, "{done:?}");
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true));
+    // It is not this host's, whatever hinders it from being started is gone or not.
+    fs::remove_file(hosts.source.path("fake/refuse")).unwrap();
+    let done = hosts.source.run(&["start", "web"]);
+    assert!(!TwoHosts::runs(&hosts.source), "{done:?}");
+    hosts.source.write("fake/exits", "run\nrun\n");
+    let done = hosts.target.run(&["migrate", "web", "vm5"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (true, false));
+}

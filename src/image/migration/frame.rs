@@ -38,6 +38,8 @@ pub(crate) enum Frame {
     },
     /// Digests of blocks.
     Digests(Vec<u8>),
+    /// Nothing but that somebody is still there: a disk in which nothing has changed is read in silence.
+    Still,
 }
 
 impl Frame {
@@ -48,6 +50,7 @@ impl Frame {
             Self::Block { .. } => b'B',
             Self::Hole { .. } => b'H',
             Self::Digests(_) => b'D',
+            Self::Still => b'S',
         }
     }
 
@@ -59,6 +62,7 @@ impl Frame {
             Self::Block { .. } => "a block",
             Self::Hole { .. } => "a hole",
             Self::Digests(_) => "digests",
+            Self::Still => "a sign of life",
         }
     }
 
@@ -68,11 +72,11 @@ impl Frame {
             Self::Block { disk, at, .. } | Self::Hole { disk, at } => {
                 [disk.to_be_bytes().as_slice(), at.to_be_bytes().as_slice()].concat()
             }
-            Self::Message(_) | Self::Text(_) | Self::Digests(_) => Vec::new(),
+            Self::Message(_) | Self::Text(_) | Self::Digests(_) | Self::Still => Vec::new(),
         };
         let bytes: &[u8] = match self {
             Self::Message(bytes) | Self::Text(bytes) | Self::Block { bytes, .. } | Self::Digests(bytes) => bytes,
-            Self::Hole { .. } => &[],
+            Self::Hole { .. } | Self::Still => &[],
         };
         let length = u32::try_from(place.len() + bytes.len());
         let length = length.map_err(|_| io::Error::new(ErrorKind::InvalidInput, "it is too long to be sent"))?;
@@ -94,6 +98,7 @@ impl Frame {
             b'T' => TEXT,
             b'B' | b'D' => PLACE + BLOCK,
             b'H' => PLACE,
+            b'S' => 0,
             _ => return Err(Fault::host("what came is no frame of a move").hint("is it a vmrun that sends it?")),
         };
         if length > most {
@@ -111,6 +116,7 @@ impl Frame {
             b'M' => return Some(Self::Message(bytes)),
             b'T' => return Some(Self::Text(bytes)),
             b'D' => return Some(Self::Digests(bytes)),
+            b'S' => return Some(Self::Still),
             _ => {}
         }
         let (disk, at) = bytes.get(..PLACE)?.split_at_checked(4)?;
@@ -173,6 +179,7 @@ mod tests {
             bytes().prop_map(Frame::Message),
             bytes().prop_map(Frame::Text),
             bytes().prop_map(Frame::Digests),
+            Just(Frame::Still),
             (any::<u32>(), any::<u64>()).prop_map(|(disk, at)| Frame::Hole { disk, at }),
             (any::<u32>(), any::<u64>(), bytes()).prop_map(|(disk, at, bytes)| Frame::Block { disk, at, bytes }),
         ]

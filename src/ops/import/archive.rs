@@ -95,7 +95,7 @@ pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'
     Ok(Moved { kept, ..moved })
 }
 
-pub(in crate::ops) fn known_already(name: &VmName, recipe: &Path) -> Fault {
+fn known_already(name: &VmName, recipe: &Path) -> Fault {
     let fault = Fault::host(format!("a machine {name} is here already, of {}", recipe.display()));
     fault.hint("an import writes over nothing: `vmrun list` shows the machines of this host")
 }
@@ -315,10 +315,18 @@ pub(in crate::ops) fn places(manifest: &Manifest, machine: &MachineDisks) -> Res
     }
 }
 
-pub(in crate::ops) fn name_of(part: &DiskPart) -> String {
+fn name_of(part: &DiskPart) -> String {
     match &part.home {
         Home::File(path) => path.display().to_string(),
         Home::Volume(volume) => volume.name.to_string(),
+    }
+}
+
+/// Whether a value of the configuration is the path of a disk; hosts may have the devices of volumes in different folders.
+fn is_of(part: &DiskPart, value: &str) -> bool {
+    match &part.home {
+        Home::File(path) => path.display().to_string() == value,
+        Home::Volume(volume) => Path::new(value).ends_with(volume.name.as_str()),
     }
 }
 
@@ -391,7 +399,7 @@ pub(in crate::ops) fn differences(
 ) -> Vec<String> {
     let there: BTreeMap<String, String> = machine.entries().into_iter().collect();
     let moved = |key: &String, value: &String| {
-        let part = manifest.disks.iter().zip(places).find(|(part, _)| name_of(part) == *value);
+        let part = manifest.disks.iter().zip(places).find(|(part, _)| is_of(part, value));
         let beside = || there.get(key).filter(|there| is_beside(value, there, folder)).unwrap_or(value).clone();
         part.map_or_else(beside, |(_, place)| place.path().display().to_string())
     };

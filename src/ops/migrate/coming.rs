@@ -36,6 +36,7 @@ pub(crate) fn receive() -> Result<(), Vec<Diagnostic>> {
             },
             Frame::Block { disk, at, bytes } => put(&mut coming, disk, at, Some(&bytes)),
             Frame::Hole { disk, at } => put(&mut coming, disk, at, None),
+            Frame::Still => Ok(()),
             other @ (Frame::Text(_) | Frame::Digests(_)) => {
                 Err(Ended::Told(Fault::host(format!("{} came that nobody asked for", other.name())).into()))
             }
@@ -298,7 +299,7 @@ impl Coming {
         self.disks.clear();
         let remove = |_: &mut dyn crate::host::Host| moved_disks::undo(&settings, &record.made, is_named);
         if is_named {
-            stopped::hold(&mut settings::host(false)?, &record.machine, &[], remove)?;
+            stopped::hold_moving(&mut settings::host(false)?, &record.machine, &[], remove)?;
         } else {
             moved_disks::undo(&settings, &record.made, is_named)?;
         }

@@ -7,7 +7,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::environment::host_name;
 use crate::host::export::MoveProgress;
-use crate::host::moved_disks::{differing, half};
+use crate::host::moved_disks::{Seen, differing, half};
 use crate::host::moves::{self, MoveLock};
 use crate::host::signals::Signals;
 use crate::host::{Settings, clock, files};
@@ -26,6 +26,9 @@ const PASSES: usize = 4;
 
 /// How little has to have changed for the guest to be stopped, in bytes.
 const LITTLE: u64 = 64 << 20;
+
+/// How long nothing is sent at most while a disk is read.
+const STILL: Duration = Duration::from_secs(30);
 
 /// A move, on the host that gives the machine.
 pub(super) struct Giver<'a> {
@@ -165,7 +168,7 @@ impl<'a> Giver<'a> {
             ..Wanted::of(with.recipe.clone())
         };
         let offered = Offered::of(&offered::machine(&installation, wanted)?, self.record.is_shared)?;
-        offered.left_out.iter().for_each(|what| (self.listener)(&MigrateEvent::Note(what)));
+        offered.left_out.iter().for_each(|what| (self.listener)(&MigrateEvent::LeftOut(what)));
         Ok(offered)
     }
 
@@ -247,7 +250,7 @@ impl<'a> Giver<'a> {
         let mut wrong = Vec::new();
         let paths = offered.paths.clone();
         // Its locks are held until it is written that it may not be started here.
-        let given = stopped::hold(&mut host, &name, &paths, |_| {
+        let given = stopped::hold_moving(&mut host, &name, &paths, |_| {
             let done = self.finish(&offered, &mut known);
             done.map_err(|mut faults| {
                 let last = faults.pop().map_or_else(|| Fault::host("the rest could not be sent"), |one| one.fault);
@@ -282,15 +285,21 @@ impl<'a> Giver<'a> {
     /// Sends what is not there as it is here, and returns how many bytes that were.
     fn pass(&mut self, offered: &Offered, known: &mut [BlockDigests]) -> Result<u64, Vec<Diagnostic>> {
         let (mut sent, began, whole) = (0_u64, Instant::now(), offered.manifest.used());
+        let mut last = began;
         for ((number, disk), known) in (0_u32..).zip(&offered.disks).zip(known) {
             let mut wrong = Vec::new();
-            let done = differing(disk, known, &mut |at, bytes| {
+            let done = differing(disk, known, &mut |seen| {
                 self.against_stop()?;
-                let frame = match bytes {
-                    Some(bytes) => Frame::Block { disk: number, at, bytes: bytes.to_vec() },
-                    None => Frame::Hole { disk: number, at },
+                let frame = match seen {
+                    Seen::Block(at, bytes) => Frame::Block { disk: number, at, bytes: bytes.to_vec() },
+                    Seen::Hole(at) => Frame::Hole { disk: number, at },
+                    Seen::Read if last.elapsed() < STILL => return Ok(()),
+                    Seen::Read => Frame::Still,
                 };
-                sent += bytes.map_or(0, |bytes| bytes.len() as u64);
+                last = Instant::now();
+                if let Frame::Block { bytes, .. } = &frame {
+                    sent += bytes.len() as u64;
+                }
                 let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
                 let rate = sent.saturating_mul(1000) / millis;
                 (self.listener)(&MigrateEvent::Copies(MoveProgress { done: sent, whole: whole.max(sent), rate }));
@@ -371,18 +380,17 @@ impl<'a> Giver<'a> {
             .hint(format!("if {name} is not there, `vmrun migrate --forget {name}` here lets it be started here again"))
     }
 
-    /// Undoes the move, on both hosts. Returns the other one.
-    pub(super) fn undo(mut self) -> Result<String, Vec<Diagnostic>> {
+    /// Undoes the move, on both hosts.
+    pub(super) fn undo(mut self) -> Result<(), Vec<Diagnostic>> {
         if self.record.state == MoveState::Given {
             match self.greet()? {
                 None => return Err(self.not_known_there().into()),
                 Some(_) => self.other.ask(&Request::Abort)?,
             }
-            self.regain()?;
+            self.regain()
         } else {
-            self.take_back()?;
+            self.take_back()
         }
-        Ok(self.record.peer.clone())
     }
 
     /// Undoes a move whose machine the other host was never allowed to take: it is this host's, whether that one answers or not.
@@ -392,7 +400,7 @@ impl<'a> Giver<'a> {
             let (name, peer) = (&self.record.machine, &self.record.peer);
             let what =
                 format!("what has come to {peer} stays there until `vmrun migrate --forget {name}` there removes it");
-            (self.listener)(&MigrateEvent::Note(&what));
+            (self.listener)(&MigrateEvent::Remains(&what));
         }
         self.regain()
     }
@@ -407,6 +415,7 @@ impl<'a> Giver<'a> {
             start::again(&self.record)?;
         }
         moves::forget(&self.settings, &name)?;
+        (self.listener)(&MigrateEvent::Undone(&name, &self.record.peer));
         if self.other.is_called() {
             self.other.ask(&Request::Forget).may_fail("that it was undone there hinders nothing");
         }

@@ -1,10 +1,16 @@
 //! The other host of a move, as the one that gives the machine sees it: it is called by ssh, and asked one thing after the other.
 
 use crate::client::peer::{Lost, RemotePeer};
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::image::migration::{Answer, BlockDigests, Frame, Hello, MoveState, Offer, PROTOCOL, Request};
 use crate::ops::remote::{Remote, failure};
 use std::time::Duration;
+
+/// What a shell ends with that finds no such command (sh(1), EXIT STATUS).
+const NOT_FOUND: i32 = 127;
+
+/// How long a vmrun there may take to answer once ssh has let us in.
+const GREETING: Duration = Duration::from_secs(5);
 
 /// The other host.
 pub(super) struct OtherHost {
@@ -29,7 +35,7 @@ impl OtherHost {
     /// Calls it, and returns how far a move is there.
     pub(super) fn greet(&mut self, hello: Hello) -> Result<Option<MoveState>, Vec<Diagnostic>> {
         let argv = self.remote.peer(&["migrate-receive"], self.answer_within);
-        self.peer = Some(RemotePeer::call(&argv)?);
+        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING)?);
         match self.answered(&Request::Hello(hello)) {
             Ok(Answer::State(state, PROTOCOL, _)) => Ok(state),
             Ok(Answer::State(_, other, vmrun)) => {
@@ -119,7 +125,11 @@ impl OtherHost {
         if faults.is_empty() {
             return self.senseless().into();
         }
-        faults.into_iter().map(|fault| Diagnostic::error(fault.context(&self.name))).collect()
+        let there = |fault: Fault| {
+            let hint = fault.hint.as_ref().map(|hint| format!("on {}: {hint}", self.name));
+            Diagnostic::error(fault.maybe_hint(hint).context(&self.name))
+        };
+        faults.into_iter().map(there).collect()
     }
 
     fn closed(&self) -> Fault {
@@ -131,10 +141,14 @@ impl OtherHost {
         self.peer = None;
         match lost {
             Lost::Ended(0, _) => self.closed(),
+            Lost::Ended(NOT_FOUND, _) => {
+                let fault = Fault::host(format!("{}: ssh finds no vmrun there", self.name));
+                fault.hint("install it there, in a folder that the PATH of a command of ssh has")
+            }
             Lost::Ended(status, said) => {
                 Fault::host(format!("{}: {}", self.name, failure(&self.remote, status, &said)))
             }
-            Lost::Wrong(fault) => fault.context(&self.name),
+            Lost::Wrong(fault) => fault.context(&self.name).blame(Blame::Host),
         }
     }
 }
