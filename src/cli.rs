@@ -197,10 +197,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
-    /// Write a machine with its disks into one file or pipe
-    Export(export::ExportArgs),
-    /// Move a machine to another host, with its disks
-    Migrate(migrate::MigrateArgs),
+    #[command(flatten)]
+    Transfer(migrate::TransferCommand),
     /// Write recipes of what bhyve, vm-bhyve, CBSD, libvirt, QEMU have
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write its recipe
@@ -363,8 +361,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),
-        Command::Export(args) => export::run(&args, term),
-        Command::Migrate(args) => migrate::run(&args, term),
+        Command::Transfer(command) => migrate::transfer(&command, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

@@ -1,5 +1,6 @@
 //! `vmrun migrate`: a machine is moved to another host.
 
+use super::export;
 use super::fetching::amounts;
 use super::run::duration;
 use super::term::Term;
@@ -7,11 +8,28 @@ use crate::diag::{Diagnostic, Fault};
 use crate::model::VmName;
 use crate::ops::display::terminal;
 use crate::ops::migrate::{self, MigrateEvent, MigrateOptions, MigrateRequest, Migrated};
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::time::Duration;
+
+/// How a machine comes to another host.
+#[derive(Subcommand)]
+pub(super) enum TransferCommand {
+    /// Write a machine with its disks into one file or pipe
+    Export(export::ExportArgs),
+    /// Move a machine to another host, with its disks
+    Migrate(MigrateArgs),
+}
+
+pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match command {
+        TransferCommand::Export(args) => export::run(args, term),
+        TransferCommand::Migrate(args) => run(args, term),
+    }
+}
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct MigrateArgs {
     /// The machine: a name or a recipe
     #[arg(value_name = "NAME")]
@@ -59,7 +77,7 @@ pub(super) fn receive() -> Result<(), Vec<Diagnostic>> {
     migrate::receive()
 }
 
-pub(super) fn run(args: &MigrateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+fn run(args: &MigrateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let options = MigrateOptions { within: args.within, answer_within: args.answer_within };
     let is_terminal = term.is_terminal();
     let told = |event: &MigrateEvent<'_>| tell(event, term, is_terminal);

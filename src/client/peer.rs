@@ -112,7 +112,9 @@ impl RemotePeer {
     pub(crate) fn answer(&mut self) -> Result<Answer, Lost> {
         match self.receive()? {
             Frame::Message(text) => Answer::read(&text).map_err(Lost::Wrong),
-            other => Err(Lost::Wrong(Fault::host(format!("it sent {} where it had to answer", other.name())))),
+            other @ (Frame::Text(_) | Frame::Block { .. } | Frame::Hole { .. } | Frame::Digests(_) | Frame::Still) => {
+                Err(Lost::Wrong(Fault::host(format!("it sent {} where it had to answer", other.name()))))
+            }
         }
     }
 

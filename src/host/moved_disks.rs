@@ -12,7 +12,7 @@ use crate::image::archive::extents;
 use crate::image::migration::{BLOCK, BlockDigests, Made};
 use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ pub(crate) fn half_volume(name: &VolumeName, id: &str) -> Result<VolumeName, Fau
 }
 
 fn inode(path: &Path) -> Option<u64> {
-    path.symlink_metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.ino())
+    path.symlink_metadata().ok().filter(Metadata::is_file).map(|meta| meta.ino())
 }
 
 /// Returns the inode of a file that is there.

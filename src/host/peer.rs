@@ -1,6 +1,7 @@
 //! The other side of a move, where it has called us: it speaks on our standard input, and is answered on our standard output.
 
 use super::process::timeout;
+use super::terminal::{self, Stream};
 use super::wait;
 use crate::diag::Fault;
 use crate::image::migration::Frame;
@@ -56,9 +57,13 @@ impl Read for Heard {
 impl Peer {
     /// Takes our standard streams.
     pub(crate) fn of_standard_streams() -> Result<Self, Fault> {
+        if terminal::is_terminal(Stream::Output) {
+            let fault = Fault::usage("whoever moves a machine to this host calls this, and nobody at a terminal");
+            return Err(fault.hint("`vmrun migrate NAME HOST`, on the host that has the machine"));
+        }
         let cannot = |error: io::Error| Fault::host(format!("there are no standard streams to speak on: {error}"));
         let from = io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?;
-        let to = io::stdout().as_fd().try_clone_to_owned().map_err(cannot)?;
+        let to = terminal::output().as_fd().try_clone_to_owned().map_err(cannot)?;
         let (from, to) = (Heard::new(from, Some(SILENCE)), File::from(to));
         Ok(Self { from: BufReader::with_capacity(CHUNK, from), to: BufWriter::with_capacity(CHUNK, to) })
     }

@@ -66,12 +66,12 @@ impl BlockDigests {
 
     /// Takes in a part of what was sent of a disk that has so many blocks: in the order of the blocks, each once.
     pub(crate) fn take(&mut self, part: &[u8], blocks: u64) -> Result<(), Fault> {
-        if part.is_empty() || part.len() % ENTRY != 0 {
+        if part.is_empty() || !part.len().is_multiple_of(ENTRY) {
             return Err(Fault::host(format!("{} bytes are no digests of blocks", part.len())));
         }
         for entry in part.chunks_exact(ENTRY) {
             let (number, digest) = entry.split_at(8);
-            let number = number.try_into().map(u64::from_be_bytes).unwrap_or(u64::MAX);
+            let number = number.try_into().map_or(u64::MAX, u64::from_be_bytes);
             let is_next = self.0.last_key_value().is_none_or(|(last, _)| *last < number);
             let digest = digest.try_into().ok().filter(|_| is_next && number < blocks);
             let digest = digest.ok_or_else(|| Fault::host(format!("there is no block {number} whose turn it is")))?;

@@ -1,6 +1,6 @@
 //! What the two sides of a move say to each other, as JSON objects.
 
-use super::record::{MoveState, StartedWith};
+use super::record::{MoveState, StartedWith, is_id};
 use crate::diag::{Blame, Fault};
 use crate::image::archive::Manifest;
 use crate::image::fields::Fields;
@@ -11,11 +11,6 @@ use serde_json::{Value, json};
 pub(crate) const PROTOCOL: u64 = 1;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
-
-/// Whether a text is the name of a move: 16 hexadecimal digits.
-pub(crate) fn is_id(text: &str) -> bool {
-    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
 
 /// What a move begins with, and goes on with.
 #[derive(Clone, Debug, PartialEq, Eq)]

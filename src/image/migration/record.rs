@@ -1,7 +1,6 @@
 //! What a host keeps written of a move, so that it is known after a crash, and after the host was started anew: which of the two hosts
 //! may start the machine, and what there is to be undone.
 
-use super::message::is_id;
 use crate::diag::Fault;
 use crate::image::fields::Fields;
 use crate::model::{Argv, VmName};
@@ -11,6 +10,11 @@ use std::path::{Path, PathBuf};
 
 /// The form that this module writes and reads.
 const FORM: u64 = 1;
+
+/// Whether a text is the name of a move: 16 hexadecimal digits.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
 
 /// How far a move is on a host: the first four on the host that gives the machine, the others on the one that gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

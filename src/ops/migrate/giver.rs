@@ -110,7 +110,7 @@ impl<'a> Giver<'a> {
         match self.hand_over() {
             Ok(()) => {}
             Err(HandOver::Refused(mut faults)) => {
-                let undone = self.other.ask(&Request::Abort).and_then(|_| self.regain());
+                let undone = self.other.ask(&Request::Abort).and_then(|()| self.regain());
                 faults.extend(undone.err().unwrap_or_default());
                 return Err(faults);
             }
@@ -135,12 +135,12 @@ impl<'a> Giver<'a> {
     /// The fault of a move that is not over, with what ends it.
     fn unfinished(&self) -> Fault {
         let (name, peer) = (&self.record.machine, &self.record.peer);
-        let fault = Fault::host(match self.record.state {
-            MoveState::Sending => format!("the move of {name} to {peer} has not ended; it is still this host's"),
-            _ => format!(
-                "the move of {name} to {peer} has not ended, and which of both hosts has it is to be asked there"
-            ),
-        });
+        let rest = if self.record.state == MoveState::Sending {
+            "; it is still this host's"
+        } else {
+            ", and which of both hosts has it is to be asked there"
+        };
+        let fault = Fault::host(format!("the move of {name} to {peer} has not ended{rest}"));
         fault.hint(format!("`vmrun migrate --resume {name}` goes on with it, `vmrun migrate --abort {name}` undoes it"))
     }
 
@@ -217,20 +217,20 @@ impl<'a> Giver<'a> {
         }
     }
 
+    /// Offers a machine whose move was cut off.
+    fn offer_again(&mut self) -> Result<Offered, Vec<Diagnostic>> {
+        let offered = self.offered()?;
+        match self.greet()? {
+            None | Some(MoveState::Receiving | MoveState::Whole | MoveState::Undone) => {}
+            Some(_) => return Err(self.other.senseless().into()),
+        }
+        self.offer_all(&offered)?;
+        Ok(offered)
+    }
+
     /// Sends the disks, stops the guest, sends what changed, and writes that the machine may be taken.
     fn give(&mut self, offered: Option<Offered>) -> Result<(), Vec<Diagnostic>> {
-        let offered = match offered {
-            Some(offered) => offered,
-            None => {
-                let offered = self.offered()?;
-                match self.greet()? {
-                    None | Some(MoveState::Receiving | MoveState::Whole | MoveState::Undone) => {}
-                    Some(_) => return Err(self.other.senseless().into()),
-                }
-                self.offer_all(&offered)?;
-                offered
-            }
-        };
+        let offered = offered.map_or_else(|| self.offer_again(), Ok)?;
         (self.listener)(&MigrateEvent::Begins(
             &self.record.machine,
             &self.record.peer,
@@ -272,7 +272,7 @@ impl<'a> Giver<'a> {
             return Ok(());
         }
         for pass in 1..=PASSES {
-            let sent = self.pass(offered, known)?;
+            let sent = self.send_changes(offered, known)?;
             self.other.ask(&Request::Sync)?;
             (self.listener)(&MigrateEvent::Copied(pass, Size::bytes(sent)));
             if sent <= LITTLE {
@@ -283,7 +283,7 @@ impl<'a> Giver<'a> {
     }
 
     /// Sends what is not there as it is here, and returns how many bytes that were.
-    fn pass(&mut self, offered: &Offered, known: &mut [BlockDigests]) -> Result<u64, Vec<Diagnostic>> {
+    fn send_changes(&mut self, offered: &Offered, known: &mut [BlockDigests]) -> Result<u64, Vec<Diagnostic>> {
         let (mut sent, began, whole) = (0_u64, Instant::now(), offered.manifest.used());
         let mut last = began;
         for ((number, disk), known) in (0_u32..).zip(&offered.disks).zip(known) {
@@ -329,7 +329,7 @@ impl<'a> Giver<'a> {
     /// Sends the rest of a machine that does not run, and writes that it may be taken.
     fn finish(&mut self, offered: &Offered, known: &mut [BlockDigests]) -> Result<(), Vec<Diagnostic>> {
         if !self.record.is_shared {
-            self.pass(offered, known)?;
+            self.send_changes(offered, known)?;
         }
         self.against_stop()?;
         self.other.ask(&Request::Seal(known.iter().map(BlockDigests::sum).collect()))?;

@@ -102,7 +102,7 @@ impl OtherHost {
                     self.peer = None;
                     Err(self.refused(faults))
                 }
-                _ => Err(self.lost(lost).into()),
+                Some(Answer::State(..) | Answer::Done) | None => Err(self.lost(lost).into()),
             },
         }
     }
