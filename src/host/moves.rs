@@ -7,7 +7,7 @@ use crate::diag::{Blame, Fault};
 use crate::image::migration::MoveRecord;
 use crate::model::VmName;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -87,9 +87,9 @@ pub(crate) fn lock(settings: &Settings, name: &VmName) -> Result<Option<MoveLock
 
 /// Returns a name for a move that no other has: 16 hexadecimal digits.
 pub(crate) fn new_id() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 8];
-    let got = rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty());
-    got.map_err(|why| Fault::host(format!("the kernel gives no random bytes: {why}")))?;
+    let (mut bytes, source) = ([0_u8; 8], Path::new("/dev/urandom"));
+    // random(4) of both systems; getrandom(2) is reached through rustix on one of them only.
+    File::open(source).and_then(|mut random| random.read_exact(&mut bytes)).map_err(io_fault("read", source))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -153,3 +153,37 @@ fn a_move_back_that_is_undone_leaves_the_machine_where_it_is() {
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (true, false));
 }
+
+#[test]
+fn a_guest_that_runs_there_and_is_not_ready_in_time_stays_there() {
+    let hosts = TwoHosts::new();
+    let text = hosts.source.read("config/recipes/web.rhai");
+    let ready = "ready(#{ tcp: \"127.0.0.1:1\", within: \"300ms\" });\n";
+    hosts.source.write("config/recipes/web.rhai", &format!("{ready}{text}"));
+    hosts.source.run(&["start", "web"]);
+    assert!(TwoHosts::runs(&hosts.source));
+    let done = hosts.source.run(&["migrate", "web", "vm6"]);
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true), "{done:?}");
+    assert!(done.stderr.contains("vm6: web runs, and was not ready within"), "{done:?}");
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 5);
+    ends(&hosts.source.run(&["migrate", "--resume", "web"]), 0, "vmrun: starting web on vm6\nvmrun: web runs on vm6\n");
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 3);
+    assert!(TwoHosts::runs(&hosts.target));
+}
+
+#[test]
+fn who_is_interrupted_while_disks_are_copied_has_the_machine_where_it_was() {
+    let hosts = TwoHosts::running();
+    let mut moving = hosts.source.start(&["migrate", "web", "vm6"]);
+    moving.until("a record", |host| host.path("config/moves/web.json").exists());
+    moving.signal("INT");
+    let done = moving.wait();
+    // It may have been over before that.
+    let runs = (TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target));
+    assert!(runs.0 != runs.1, "{done:?}");
+    if done.code != 0 {
+        assert!(runs.0 && done.stderr.contains("interrupted"), "{done:?}");
+        hosts.patiently(&["migrate", "--abort", "web"]);
+        assert_eq!(hosts.source.run(&["migrate", "web", "vm6"]).code, 0);
+    }
+}

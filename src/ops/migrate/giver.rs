@@ -111,7 +111,11 @@ impl<'a> Giver<'a> {
             Ok(()) => {}
             Err(HandOver::Refused(mut faults)) => {
                 let undone = self.other.ask(&Request::Abort).and_then(|()| self.regain());
-                faults.extend(undone.err().unwrap_or_default());
+                // A guest that runs there after all, as one that is not ready in time, stays there.
+                if let Err(more) = undone {
+                    faults.extend(more);
+                    faults.push(self.unfinished().into());
+                }
                 return Err(faults);
             }
             Err(HandOver::Unknown(mut faults)) => {
