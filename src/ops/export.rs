@@ -111,17 +111,7 @@ fn stream(
     let texts = texts(recipe, &machine.wanted.path, &mut left_out)?;
     let (parts, disks) = own_disks(host, machine, &mut left_out)?;
     left_out.extend(keys(recipe, machine)?);
-    let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
-    let manifest = Manifest {
-        vmrun: env!("CARGO_PKG_VERSION").into(),
-        machine: machine.name().clone(),
-        configuration: configuration(&machine.machine),
-        params: machine.wanted.params.clone(),
-        texts: texts.iter().map(part).collect(),
-        disks: parts,
-    };
-    // What cannot be imported is not exported.
-    Manifest::parse(manifest.text().as_bytes()).map_err(|fault| fault.context("it cannot be exported"))?;
+    let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
     let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
     let signals = Signals::install()?;
     Export { manifest: &manifest, texts: &texts, disks: &disks }.write(to, &signals, tell)?;
@@ -132,6 +122,24 @@ fn stream(
         length: to.and_then(files::length).map(Size::bytes),
         left_out,
     })
+}
+
+/// Returns what goes with a machine. What could not be read again is refused.
+pub(super) fn manifest(
+    machine: &MachineDisks,
+    texts: &[(String, Vec<u8>)],
+    disks: Vec<DiskPart>,
+) -> Result<Manifest, Fault> {
+    let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
+    let manifest = Manifest {
+        vmrun: env!("CARGO_PKG_VERSION").into(),
+        machine: machine.name().clone(),
+        configuration: configuration(&machine.machine),
+        params: machine.wanted.params.clone(),
+        texts: texts.iter().map(part).collect(),
+        disks,
+    };
+    Manifest::parse(manifest.text().as_bytes()).map(|_| manifest)
 }
 
 /// Returns what is to be known of the host keys that a recipe keeps: the guest has them, and its new host would make others.

@@ -2,10 +2,10 @@
 
 use crate::diag::{Diagnostic, Fault};
 use crate::host::sparse::SparseDisk;
-use crate::image::archive::{Manifest, TextPart};
+use crate::image::archive::Manifest;
 use crate::model::Machine;
 use crate::model::volume::DiskPlace;
-use crate::ops::export::{configuration, own_disks, texts};
+use crate::ops::export::{manifest, own_disks, texts};
 use crate::ops::installation::{Installation, Wanted, read};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::settings;
@@ -58,17 +58,7 @@ impl Offered {
         let (host, mut left_out) = (settings::host(false)?, Vec::new());
         let texts = texts(&recipe, &machine.wanted.path, &mut left_out)?;
         let (parts, disks) = own_disks(&host, machine, &mut left_out)?;
-        let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
-        let manifest = Manifest {
-            vmrun: env!("CARGO_PKG_VERSION").into(),
-            machine: machine.name().clone(),
-            configuration: configuration(&machine.machine),
-            params: machine.wanted.params.clone(),
-            texts: texts.iter().map(part).collect(),
-            disks: parts,
-        };
-        // What the other host would refuse is not offered.
-        Manifest::parse(manifest.text().as_bytes()).map_err(|fault| fault.context("it cannot be moved"))?;
+        let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be moved"))?;
         let paths = disks.iter().map(|disk| disk.path.clone()).collect();
         let texts = texts.into_iter().map(|(_, bytes)| bytes).collect();
         Ok(Self { manifest, texts, disks, paths, left_out })
