@@ -143,7 +143,7 @@ pub(super) fn manifest(
 }
 
 /// Returns what is to be known of the host keys that a recipe keeps: the guest has them, and its new host would make others.
-fn keys(recipe: &Recipe, machine: &MachineDisks) -> Result<Vec<String>, Vec<Diagnostic>> {
+pub(super) fn keys(recipe: &Recipe, machine: &MachineDisks) -> Result<Vec<String>, Vec<Diagnostic>> {
     let foreseen = Installation::open()?.foreseen(recipe, &machine.wanted, true);
     let keys = foreseen.map(|foreseen| foreseen.host_keys()).unwrap_or_default();
     let keys = keys.into_iter().filter(|key| files::exists(key));

@@ -5,7 +5,7 @@ use crate::host::sparse::SparseDisk;
 use crate::image::archive::Manifest;
 use crate::model::Machine;
 use crate::model::volume::DiskPlace;
-use crate::ops::export::{manifest, own_disks, texts};
+use crate::ops::export::{keys, manifest, own_disks, texts};
 use crate::ops::installation::{Installation, Wanted, read};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::settings;
@@ -58,6 +58,7 @@ impl Offered {
         let (host, mut left_out) = (settings::host(false)?, Vec::new());
         let texts = texts(&recipe, &machine.wanted.path, &mut left_out)?;
         let (parts, disks) = own_disks(&host, machine, &mut left_out)?;
+        left_out.extend(keys(&recipe, machine)?);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be moved"))?;
         let paths = disks.iter().map(|disk| disk.path.clone()).collect();
         let texts = texts.into_iter().map(|(_, bytes)| bytes).collect();
