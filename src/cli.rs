@@ -29,6 +29,7 @@ mod logs;
 mod lsp;
 mod manual;
 mod metrics;
+mod migrate;
 mod monitor;
 #[cfg(test)]
 mod named;
@@ -196,8 +197,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// List what was fetched, and remove what is not used
     Cache(cache::CacheArgs),
-    /// Write a machine with its disks into one file or pipe
-    Export(export::ExportArgs),
+    #[command(flatten)]
+    Transfer(migrate::TransferCommand),
     /// Write recipes of what bhyve, vm-bhyve, CBSD, libvirt, QEMU have
     Import(import::ImportArgs),
     /// Run a shell script with stand-ins, and write its recipe
@@ -291,7 +292,7 @@ fn failed(diagnostics: &[Diagnostic], term: &Term) -> ExitCode {
     ExitCode::from(code(diagnostics))
 }
 
-/// What vmrun itself is as a helper of a machine.
+/// What vmrun itself is where another vmrun starts it: as a helper of a machine, or as the other side of a move.
 #[derive(Subcommand)]
 enum HelperCommand {
     /// Keep what a serial port says, and let consoles in: a helper of a machine with `serial_log`
@@ -300,12 +301,16 @@ enum HelperCommand {
     /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
     #[command(hide = true)]
     PermitGuard(permit_guard::PermitGuardArgs),
+    /// Answer a vmrun that moves a machine to this host: called by that one, by ssh
+    #[command(hide = true)]
+    MigrateReceive,
 }
 
 fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
         HelperCommand::SerialRelay(args) => serial_relay::run(&args),
         HelperCommand::PermitGuard(args) => permit_guard::run(&args, term),
+        HelperCommand::MigrateReceive => migrate::receive(),
     }
 }
 
@@ -356,7 +361,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Image(args) => image::run(&args, term),
         Command::Images(args) => images::run(&args, term),
         Command::Cache(args) => cache::run(&args, term),
-        Command::Export(args) => export::run(&args, term),
+        Command::Transfer(command) => migrate::transfer(&command, term),
         Command::Import(args) => import::run(&args, term),
         Command::Record(args) => record::run(&args, term),
         Command::Lib(args) => library::run(&args, term),

@@ -30,6 +30,7 @@ pub(crate) mod machine_disks;
 pub(crate) mod machines;
 pub(crate) mod manual;
 pub(crate) mod metrics;
+pub(crate) mod migrate;
 pub(crate) mod monitor;
 pub(crate) mod netboot;
 pub(crate) mod network;

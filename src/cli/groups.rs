@@ -214,6 +214,10 @@ pub(super) const GROUPS: &[Group] = &[
             ("vmrun export web web.vmrun", "Write a machine with its disks into one file"),
             ("vmrun export web - | ssh h2 vmrun import -", "Bring it to another host"),
         ]),
+        Entry("migrate", &[
+            ("vmrun migrate web vm6", "Move a machine to the host vm6; it is down while the rest of its disks is sent"),
+            ("vmrun migrate --resume web", "Go on with a move that was cut off"),
+        ]),
         Entry("remove", &[
             ("vmrun remove web", "Remove a machine with its disks, after a question"),
             ("vmrun remove web --snapshots --recipe --yes", "Remove all that there is of it, without one"),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 /// The names, in the order of the alphabet, and what they mean wherever they are.
 #[rustfmt::skip]
 const OPTIONS: &[(&str, &str)] = &[
+    ("abort", "undo what was cut off"),
     ("align", "of what a partition begins and ends at a multiple"),
     ("all", "all that there are, instead of those that are named"),
     ("all-arms", "what each argument chooses of a script"),
@@ -36,6 +37,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("fill", "the value of a placeholder in a script"),
     ("folder", "the folder of the recipes, with vmrun.toml"),
     ("follow", "go on with what is added"),
+    ("forget", "keep nothing more of it"),
     ("format", "how what is printed is written"),
     ("from", "what is imported"),
     ("guid", "the GUID of a disk"),
@@ -76,6 +78,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("recipe", "its recipe as well"),
     ("recursive", "folders with what is in them"),
     ("remove", "remove one instead of listing all"),
+    ("resume", "go on with what was cut off"),
     ("rev", "a tag, a branch or a commit of a library"),
     ("running", "what runs now"),
     ("script", "the script in an image"),
@@ -85,6 +88,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("set", "the value of a recipe's parameter"),
     ("sha256", "the SHA-256 of an image"),
     ("sha512", "the SHA-512 of an image"),
+    ("shared", "what several hosts see, and is not copied"),
     ("size", "how large a disk or an image becomes"),
     ("snapshots", "the snapshots as well"),
     ("ssh-host-key", "the key by which ssh knows a guest"),

@@ -51,10 +51,8 @@ const VERBS: &[(&[&str], &str)] = &[
     (&["restore", "revert"], "`vmrun rollback NAME TAG` has the disks of a machine as they were in a snapshot"),
     (&["grow", "extend"], "`vmrun resize NAME DISK SIZE` makes a disk of a machine larger"),
     (&["copy", "fork", "duplicate"], "`vmrun clone NAME NEW` makes a machine of another one"),
-    (
-        &["send", "migrate", "move"],
-        "`vmrun export NAME FILE` writes a machine with its disks, `vmrun import FILE` makes it elsewhere",
-    ),
+    (&["send"], "`vmrun export NAME FILE` writes a machine with its disks, `vmrun import FILE` makes it elsewhere"),
+    (&["move"], "`vmrun migrate NAME HOST` moves a machine to another host"),
     (
         &["prune", "cleanup"],
         "`vmrun gc` gives back what killed runs have left, `vmrun cache prune` removes what was fetched",

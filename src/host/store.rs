@@ -7,6 +7,7 @@ mod examined;
 mod journals;
 mod kept;
 mod look;
+mod moved;
 
 pub(crate) use journals::OpenJournal;
 pub(crate) use kept::{Kept, kept, last};

@@ -27,6 +27,8 @@ mod trailer;
 mod writer;
 
 pub(crate) use extents::{BLOCK, WINDOW, extents};
+#[cfg(test)]
+pub(crate) use manifest::tests::sample as manifest_sample;
 pub(crate) use manifest::{DiskPart, Home, Manifest, Role, TextPart, check_text};
 pub use reader::read_whole;
 pub(crate) use reader::{AGAIN, Extent, Reader};

@@ -111,17 +111,7 @@ fn stream(
     let texts = texts(recipe, &machine.wanted.path, &mut left_out)?;
     let (parts, disks) = own_disks(host, machine, &mut left_out)?;
     left_out.extend(keys(recipe, machine)?);
-    let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
-    let manifest = Manifest {
-        vmrun: env!("CARGO_PKG_VERSION").into(),
-        machine: machine.name().clone(),
-        configuration: configuration(&machine.machine),
-        params: machine.wanted.params.clone(),
-        texts: texts.iter().map(part).collect(),
-        disks: parts,
-    };
-    // What cannot be imported is not exported.
-    Manifest::parse(manifest.text().as_bytes()).map_err(|fault| fault.context("it cannot be exported"))?;
+    let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
     let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
     let signals = Signals::install()?;
     Export { manifest: &manifest, texts: &texts, disks: &disks }.write(to, &signals, tell)?;
@@ -134,8 +124,26 @@ fn stream(
     })
 }
 
+/// Returns what goes with a machine. What could not be read again is refused.
+pub(super) fn manifest(
+    machine: &MachineDisks,
+    texts: &[(String, Vec<u8>)],
+    disks: Vec<DiskPart>,
+) -> Result<Manifest, Fault> {
+    let part = |(name, bytes): &(String, Vec<u8>)| TextPart { name: name.clone(), size: bytes.len() as u64 };
+    let manifest = Manifest {
+        vmrun: env!("CARGO_PKG_VERSION").into(),
+        machine: machine.name().clone(),
+        configuration: configuration(&machine.machine),
+        params: machine.wanted.params.clone(),
+        texts: texts.iter().map(part).collect(),
+        disks,
+    };
+    Manifest::parse(manifest.text().as_bytes()).map(|_| manifest)
+}
+
 /// Returns what is to be known of the host keys that a recipe keeps: the guest has them, and its new host would make others.
-fn keys(recipe: &Recipe, machine: &MachineDisks) -> Result<Vec<String>, Vec<Diagnostic>> {
+pub(super) fn keys(recipe: &Recipe, machine: &MachineDisks) -> Result<Vec<String>, Vec<Diagnostic>> {
     let foreseen = Installation::open()?.foreseen(recipe, &machine.wanted, true);
     let keys = foreseen.map(|foreseen| foreseen.host_keys()).unwrap_or_default();
     let keys = keys.into_iter().filter(|key| files::exists(key));
@@ -154,7 +162,7 @@ pub(super) fn configuration(machine: &Machine) -> BTreeMap<String, String> {
 }
 
 /// Returns the recipe, what it imports of its own, and what names its libraries: by their paths from its folder on.
-fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+pub(super) fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let folder = files::home(path);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut texts = Vec::new();
@@ -184,7 +192,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Returns the disks that a machine writes to, opened.
-fn own_disks(
+pub(super) fn own_disks(
     host: &System,
     machine: &MachineDisks,
     left_out: &mut Vec<String>,

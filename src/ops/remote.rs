@@ -69,6 +69,12 @@ impl Remote {
         ssh.arg("--").arg(&self.destination).arg(command)
     }
 
+    /// Returns the command whose standard streams are those of a vmrun there. Of a connection that is dead it ends within a minute.
+    pub(crate) fn peer(&self, words: &[&str], within: Duration) -> Argv {
+        let ssh = self.ssh(within).args(["-oServerAliveInterval=15", "-oServerAliveCountMax=4"]);
+        ssh.arg("--").arg(&self.destination).arg("vmrun").args(words)
+    }
+
     /// Returns the command that leads a port of the host on which it is run to a place that this one has, until it is ended.
     pub(crate) fn lead(&self, port: u16, to: &str) -> Argv {
         let argv = Argv::new("ssh").arg("-N").arg("-L").arg(format!("127.0.0.1:{port}:{to}"));

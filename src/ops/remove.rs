@@ -8,6 +8,7 @@ use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::disks::DiskChange;
+use crate::host::moves;
 use crate::host::snapshots::{self, Snapshot};
 use crate::host::system::System;
 use crate::host::volumes;
@@ -300,6 +301,9 @@ fn of_state(host: &dyn Host, name: &VmName) -> Result<Vec<Step>, Fault> {
         0 => log.clone(),
         _ => PathBuf::from(format!("{}.{number}", log.display())),
     });
+    // Of a machine that another host has by now nothing is here then to be mistaken for it.
+    let is_away = moves::read(settings, name)?.is_some_and(|record| record.away().is_some());
+    steps.extend(is_away.then(|| Step::File(moves::path(settings, name))));
     let kept = [
         settings.last_file(name),
         settings.secrets_file(name),

@@ -28,8 +28,21 @@ pub(crate) fn against(host: &dyn Host, name: &VmName, disks: &[PathBuf]) -> Opti
         .or_else(|| disks.iter().find_map(|path| recovery::against_image(host, name, path, Access::ReadWrite)))
 }
 
-/// Holds a machine and its disks while something is done, so that nobody starts it and no other machine gets a disk of it.
+/// Holds a machine and its disks while something is done, so that nobody starts it and no other machine gets a disk of it. One that is
+/// on its way to another host, or from there, is left to that.
 pub(crate) fn hold<T>(
+    host: &mut dyn Host,
+    name: &VmName,
+    disks: &[PathBuf],
+    work: impl FnOnce(&mut dyn Host) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    hold_moving(host, name, disks, |host| {
+        host.store().against_change(name).map_or(Ok(()), Err).and_then(|()| work(host))
+    })
+}
+
+/// Holds a machine and its disks like [`hold`], for what has to do with its move.
+pub(crate) fn hold_moving<T>(
     host: &mut dyn Host,
     name: &VmName,
     disks: &[PathBuf],

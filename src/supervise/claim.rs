@@ -107,6 +107,7 @@ impl Run {
         }
         self.holds.push(Hold::Lock(claim.machine.clone()));
         self.take_over(&claim.machine).inspect_err(|_| drop(self.holds.pop()))?;
+        self.against_move(&claim.machine)?;
         self.host.mark(&claim.machine);
         let owner = self.owner(&claim.recipe);
         let vcpus = claim.vcpus.iter().map(|(name, count)| journal::vcpus(name, *count));
@@ -171,6 +172,12 @@ impl Run {
         })
     }
 
+    /// Refuses a machine that was moved to another host, or is on its way. Who has its lock is asked: a move that takes it away, or is
+    /// undone, takes that before.
+    fn against_move(&self, name: &VmName) -> Result<(), Fault> {
+        self.host.store().against_move(name).map_or(Ok(()), Err)
+    }
+
     pub(super) fn lock_image(&mut self, machine: &VmName, path: &Path, access: Access) -> Result<(), Fault> {
         if self.host.store_mut().hold(path, access) {
             return Ok(());
@@ -194,6 +201,7 @@ impl Run {
         self.take(&hold)?;
         let Some((whole, owner)) = owner else { return self.host.store_mut().reserve(name, Duration::ZERO).map(drop) };
         self.take_over(name).inspect_err(|_| self.strike(&hold))?;
+        self.against_move(name)?;
         self.host.store_mut().note(name, &format!("{}{}", journal::begun_by(&owner), journal::part_of(&whole)), false)
     }
 

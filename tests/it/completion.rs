@@ -116,7 +116,7 @@ fn the_scripts_are_for_their_shells() {
         same(&script(shell), &fs::read_to_string(path).unwrap());
     }
     let tcsh = script("tcsh");
-    assert!(tcsh.contains("complete vmrun 'c/--/(align all ") && tcsh.contains("'n/lib/(add sync "), "{tcsh}");
+    assert!(tcsh.contains("complete vmrun 'c/--/(abort align all ") && tcsh.contains("'n/lib/(add sync "), "{tcsh}");
     for shell in ["tcsh", "elvish", "powershell"] {
         let text = script(shell);
         assert!(text.contains("stop-within") && text.contains("import"), "{shell}");

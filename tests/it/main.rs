@@ -44,6 +44,8 @@ mod shown;
 mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
+#[path = "../common/two_hosts.rs"]
+mod two_hosts;
 
 mod accelerator;
 mod agent;
@@ -100,6 +102,9 @@ mod machines_disks;
 mod manual;
 mod marks;
 mod mess;
+mod migrate;
+mod migrate_refusals;
+mod migrate_strikes;
 mod monitor;
 mod mutants;
 mod netboot;

@@ -1,5 +1,5 @@
 //! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
-//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `fetch`, `ls`, `stat` and `truncate`, by the name it is
+//! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `fetch`, `ls`, `ssh`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
 //! Tests link it under those names into a folder that comes first in `PATH`, so that everything above it (processes,
@@ -38,6 +38,7 @@ mod ps;
 mod rctl;
 mod release;
 mod route;
+mod ssh;
 mod state;
 mod sysctl;
 mod zfs;
@@ -84,6 +85,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "ps" => ps::run(&state, args),
         "rctl" => rctl::run(&state, args),
         "route" => route::run(&state, args),
+        "ssh" => ssh::run(&state, args),
         "stat" => files::stat(args),
         "sysctl" => sysctl::run(&state, args),
         "truncate" => files::truncate(args),

@@ -23,6 +23,7 @@
 //! | | fills the disks of the folders that FAKE_FREEBSD_DISKS names, with `:` between them |
 //! | | `group-SIGNAL` sends the signal to the whole process group of who called, as a terminal does |
 //! | `appear/` | files that `appear` in the place of a signal puts beside the others, where there are none; told in `appeared` |
+//! | `ssh` | which sandbox is another host, and who dies when both speak: see [`ssh`](crate::ssh) |
 //! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |

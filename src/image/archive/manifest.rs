@@ -3,6 +3,7 @@
 
 use super::{DOCUMENT, header};
 use crate::diag::Fault;
+use crate::image::fields::Fields;
 use crate::model::volume::{Volume, VolumeName};
 use crate::model::{Size, VmName, is_recipe};
 use serde_json::{Map, Value, json};
@@ -11,8 +12,6 @@ use std::path::{Component, Path, PathBuf};
 
 /// The form that this module writes and reads.
 const FORM: u64 = 1;
-/// How many texts there may be, and how many disks.
-const PARTS: usize = 1000;
 /// How many bytes all texts may have.
 const TEXTS: u64 = 16 << 20;
 /// The largest disk, in bytes: files have no more on any file system of today.
@@ -140,7 +139,7 @@ impl DiskPart {
                 check_disk(of.text("file")?)?;
                 Home::File(of.text("file")?.into())
             }
-            (false, true) => Home::Volume(of.volume(size)?),
+            (false, true) => Home::Volume(volume(&of, size)?),
             (true, true) | (false, false) => return Err(Fault::new("a disk is a file or a volume")),
         };
         Ok(Self { role, home, size, used })
@@ -220,59 +219,18 @@ fn text_part(value: &Value) -> Result<TextPart, Fault> {
     Ok(TextPart { name: name.into(), size })
 }
 
-/// The fields of an object, and what that is called.
-struct Fields<'a>(&'a Map<String, Value>, &'static str);
-
-impl<'a> Fields<'a> {
-    fn of(value: &'a Value, what: &'static str) -> Result<Self, Fault> {
-        value.as_object().map(|map| Self(map, what)).ok_or_else(|| Fault::new(format!("{what} is no object")))
-    }
-
-    fn without(&self, key: &str, kind: &str) -> Fault {
-        Fault::new(format!("{} has no {kind} `{key}`", self.1))
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
-    }
-
-    fn text(&self, key: &str) -> Result<&'a str, Fault> {
-        self.0.get(key).and_then(Value::as_str).ok_or_else(|| self.without(key, "text"))
-    }
-
-    fn number(&self, key: &str, most: u64) -> Result<u64, Fault> {
-        let number = self.0.get(key).and_then(Value::as_u64).ok_or_else(|| self.without(key, "number"))?;
-        if number <= most {
-            return Ok(number);
-        }
-        Err(Fault::new(format!("the `{key}` of {} is {number}, and at most {most}", self.1)))
-    }
-
-    fn list(&self, key: &str) -> Result<&'a [Value], Fault> {
-        let list = self.0.get(key).and_then(Value::as_array).ok_or_else(|| self.without(key, "list"))?;
-        if list.len() <= PARTS { Ok(list) } else { Err(Fault::new(format!("it has more than {PARTS} of `{key}`"))) }
-    }
-
-    fn texts(&self, key: &str) -> Result<BTreeMap<String, String>, Fault> {
-        let map = self.0.get(key).and_then(Value::as_object).ok_or_else(|| self.without(key, "object"))?;
-        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_string()));
-        let all: Option<_> = map.iter().map(text).collect();
-        all.ok_or_else(|| Fault::new(format!("a value in `{key}` is no text")))
-    }
-
-    fn volume(&self, size: Size) -> Result<Volume, Fault> {
-        let name: VolumeName = self.text("volume")?.parse()?;
-        let block = if self.has("volblocksize") { Some(self.number("volblocksize", u64::MAX)?) } else { None };
-        let compression = if self.has("compression") { Some(self.text("compression")?.to_string()) } else { None };
-        let is_sparse =
-            self.0.get("sparse").and_then(Value::as_bool).ok_or_else(|| self.without("sparse", "switch"))?;
-        let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression, encryption: None };
-        volume.against().map_or(Ok(volume), |(_, fault)| Err(fault))
-    }
+/// Reads the volume of a disk of that size.
+fn volume(of: &Fields<'_>, size: Size) -> Result<Volume, Fault> {
+    let name: VolumeName = of.text("volume")?.parse()?;
+    let block = if of.has("volblocksize") { Some(of.number("volblocksize", u64::MAX)?) } else { None };
+    let compression = if of.has("compression") { Some(of.text("compression")?.to_string()) } else { None };
+    let is_sparse = of.switch("sparse")?;
+    let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression, encryption: None };
+    volume.against().map_or(Ok(volume), |(_, fault)| Err(fault))
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::image) mod tests {
     use super::*;
     use proptest::prelude::*;
 

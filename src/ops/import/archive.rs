@@ -100,6 +100,15 @@ fn known_already(name: &VmName, recipe: &Path) -> Fault {
     fault.hint("an import writes over nothing: `vmrun list` shows the machines of this host")
 }
 
+/// A machine that comes, but for what is on its disks.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Content<'a> {
+    /// What is in it.
+    pub(in crate::ops) manifest: &'a Manifest,
+    /// Its texts, in the order of the manifest.
+    pub(in crate::ops) texts: &'a [Vec<u8>],
+}
+
 /// What is going to be written.
 struct Plan {
     recipe: PathBuf,
@@ -115,7 +124,7 @@ impl Plan {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
         let texts = texts(export, &recipe)?;
-        let machine = rehearsed(export, installation, &recipe)?;
+        let machine = rehearsed(Content { manifest, texts: &export.texts }, installation, &recipe)?;
         let host = settings::host(false)?;
         let places = places(manifest, &machine)?;
         let whole = files::whole(Path::new(""), &recipe);
@@ -229,23 +238,33 @@ fn libraries(export: &Restore, recipe: &Path, options: &MoveOptions<'_>) -> Resu
     Err(fault.hint(format!("`{sync}` fetches them by their pins, which are there now; then import it again")))
 }
 
-/// Rehearses the recipe as it is going to be.
-fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Result<MachineDisks, Vec<Diagnostic>> {
-    let manifest = &export.manifest;
-    let wanted = Wanted {
-        params: manifest.params.clone(),
-        name: Some(manifest.machine.to_string()),
-        ..Wanted::of(recipe.into())
-    };
-    let text = export.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+/// Parses the recipe as it is going to be, with what it imports.
+pub(in crate::ops) fn parsed(content: Content<'_>, recipe: &Path) -> Result<Recipe, Vec<Diagnostic>> {
+    let text = content.texts.first().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     let parsed = Recipe::parse(&recipe.display().to_string(), &text)?;
-    let imported = export.texts.iter().zip(&manifest.texts).skip(1).filter(|(_, part)| is_recipe(&part.name));
+    let imported = content.texts.iter().zip(&content.manifest.texts).skip(1).filter(|(_, part)| is_recipe(&part.name));
     for (bytes, part) in imported {
         let folder = recipe.parent().unwrap_or(Path::new(""));
         let text = String::from_utf8(bytes.clone());
         let text = text.map_err(|_| Fault::new(format!("{} is no text", part.name)).hint("a module is text"))?;
         parsed.knows(&beside(folder, part), text);
     }
+    Ok(parsed)
+}
+
+/// Rehearses the recipe as it is going to be.
+pub(in crate::ops) fn rehearsed(
+    content: Content<'_>,
+    installation: &Installation,
+    recipe: &Path,
+) -> Result<MachineDisks, Vec<Diagnostic>> {
+    let manifest = content.manifest;
+    let wanted = Wanted {
+        params: manifest.params.clone(),
+        name: Some(manifest.machine.to_string()),
+        ..Wanted::of(recipe.into())
+    };
+    let parsed = parsed(content, recipe)?;
     let booted = installation.booted_by(&parsed, &wanted)?;
     let read = parsed.own_texts();
     let is_read = |part: &TextPart| {
@@ -263,14 +282,14 @@ fn rehearsed(export: &Restore, installation: &Installation, recipe: &Path) -> Re
 }
 
 /// Whether the libraries that are named beside a recipe are here.
-fn has_libraries(recipe: &Path) -> bool {
+pub(in crate::ops) fn has_libraries(recipe: &Path) -> bool {
     let store = LibraryStore::beside(recipe.parent().unwrap_or(Path::new("")));
     let all = |store: &LibraryStore| store.named.iter().all(|library| files::is_folder(&store.root(library)));
     store.is_ok_and(|store| store.as_ref().is_some_and(all))
 }
 
 /// Returns where the disks are put: where the recipe has them.
-fn places(manifest: &Manifest, machine: &MachineDisks) -> Result<Vec<Place>, Fault> {
+pub(in crate::ops) fn places(manifest: &Manifest, machine: &MachineDisks) -> Result<Vec<Place>, Fault> {
     let mut own = machine.own().map(|disk| &disk.place);
     let mut places = Vec::new();
     for part in &manifest.disks {
@@ -303,13 +322,21 @@ fn name_of(part: &DiskPart) -> String {
     }
 }
 
+/// Whether a value of the configuration is the path of a disk; hosts may have the devices of volumes in different folders.
+fn is_of(part: &DiskPart, value: &str) -> bool {
+    match &part.home {
+        Home::File(path) => path.display().to_string() == value,
+        Home::Volume(volume) => Path::new(value).ends_with(volume.name.as_str()),
+    }
+}
+
 fn not_of_recipe(disk: &str) -> Fault {
     let fault = Fault::new(format!("the export has the disk {disk}, and its recipe has not"));
     fault.hint("nothing is written that the recipe does not name; who made the export?")
 }
 
 /// Refuses a place that belongs to the system, or whose folder is not there; that of the recipe is made.
-fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), Fault> {
+pub(in crate::ops) fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), Fault> {
     let Place::File(path) = place else { return Ok(()) };
     let shown = path.display();
     if is_systems(path) {
@@ -329,7 +356,7 @@ fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), F
 }
 
 /// Refuses what there is no room for: on each file system, and in each filesystem of a pool.
-fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
+pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
     let mut wanted: BTreeMap<u64, (u64, PathBuf)> = BTreeMap::new();
     for (part, place) in manifest.disks.iter().zip(places).filter(|(_, place)| !files::exists(place.path())) {
         match place {
@@ -364,10 +391,15 @@ fn no_room(place: &str, needs: Size, free: Size) -> Fault {
 
 /// Returns how the machine differs from the one that was exported, but for where its disks are now, and what its recipe has beside it:
 /// an image that is only read, say, which does not come.
-fn differences(manifest: &Manifest, machine: &Machine, places: &[Place], folder: &Path) -> Vec<String> {
+pub(in crate::ops) fn differences(
+    manifest: &Manifest,
+    machine: &Machine,
+    places: &[Place],
+    folder: &Path,
+) -> Vec<String> {
     let there: BTreeMap<String, String> = machine.entries().into_iter().collect();
     let moved = |key: &String, value: &String| {
-        let part = manifest.disks.iter().zip(places).find(|(part, _)| name_of(part) == *value);
+        let part = manifest.disks.iter().zip(places).find(|(part, _)| is_of(part, value));
         let beside = || there.get(key).filter(|there| is_beside(value, there, folder)).unwrap_or(value).clone();
         part.map_or_else(beside, |(_, place)| place.path().display().to_string())
     };

@@ -1,0 +1,149 @@
+//! `vmrun migrate`: a machine is moved to another host.
+
+use super::export;
+use super::fetching::amounts;
+use super::run::duration;
+use super::term::Term;
+use crate::diag::{Diagnostic, Fault};
+use crate::model::VmName;
+use crate::ops::display::terminal;
+use crate::ops::migrate::{self, MigrateEvent, MigrateOptions, MigrateRequest, Migrated};
+use clap::{Args, Subcommand};
+use std::time::Duration;
+
+/// How a machine comes to another host.
+#[derive(Subcommand)]
+pub(super) enum TransferCommand {
+    /// Write a machine with its disks into one file or pipe
+    Export(export::ExportArgs),
+    /// Move a machine to another host, with its disks
+    Migrate(MigrateArgs),
+}
+
+pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    match command {
+        TransferCommand::Export(args) => export::run(args, term),
+        TransferCommand::Migrate(args) => run(args, term),
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = AFTER)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct MigrateArgs {
+    /// The machine: a name or a recipe
+    #[arg(value_name = "NAME")]
+    machine: String,
+    /// The host, as ssh knows it: HOST, USER@HOST or USER@HOST:PORT
+    #[arg(required_unless_present_any = ["resume", "abort", "forget"])]
+    host: Option<String>,
+    /// Go on with a move that was cut off
+    #[arg(long, conflicts_with_all = ["host", "abort", "forget", "shared", "dry_run"])]
+    resume: bool,
+    /// Undo a move that was cut off; what ran runs here again
+    #[arg(long, conflicts_with_all = ["host", "forget", "shared", "dry_run"])]
+    abort: bool,
+    /// Keep nothing of a move, whatever the other host has of it: only if that one is gone for ever
+    #[arg(long, conflicts_with_all = ["host", "shared", "dry_run"])]
+    forget: bool,
+    /// Copy no disk: both hosts see the same ones
+    #[arg(long)]
+    shared: bool,
+    /// Only ask the other host what stands against it
+    #[arg(long)]
+    dry_run: bool,
+    /// How long the guest may take to power off; it is switched off then. Otherwise it gets the time that its start gave it
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    within: Option<Duration>,
+    /// How long the other host may take to let us in
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    answer_within: Duration,
+}
+
+const AFTER: &str = "\
+On the other host the same vmrun is installed, and ssh lets us in without a password. There the recipe is checked and rehearsed
+before anything is copied; it is put where that host has its recipes, with what it imports of its own folder, and its disks where
+it has them. Libraries are not copied: there they have to be as they are pinned.
+
+The disks are copied while the guest runs, block by block; what has changed is copied again. Then the guest is stopped, the rest is
+sent, and the machine is started there as it was started here. Only when it runs there this host gives it up: its disks and its
+recipe stay here, and `vmrun start` refuses it; `vmrun remove` removes them.
+
+Whatever is killed meanwhile, exactly one of both hosts may start the machine. What was cut off is gone on with by --resume, or
+undone by --abort, both on the host that gives it.";
+
+/// Answers a vmrun that moves a machine to this host.
+pub(super) fn receive() -> Result<(), Vec<Diagnostic>> {
+    migrate::receive()
+}
+
+fn run(args: &MigrateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let options = MigrateOptions { within: args.within, answer_within: args.answer_within };
+    let is_terminal = term.is_terminal();
+    let told = |event: &MigrateEvent<'_>| tell(event, term, is_terminal);
+    let Some(host) = &args.host else { return known(args, options, &told, term) };
+    let request = MigrateRequest { name: &args.machine, host, shared: args.shared, dry_run: args.dry_run };
+    term.say(summary(&migrate::migrate(&request, options, &told)?));
+    Ok(())
+}
+
+/// Does what is asked of a move that has begun.
+fn known(
+    args: &MigrateArgs,
+    options: MigrateOptions,
+    told: migrate::Listener<'_>,
+    term: &Term,
+) -> Result<(), Vec<Diagnostic>> {
+    let name: VmName = args
+        .machine
+        .parse()
+        .map_err(|fault: Fault| fault.hint("name the machine, not its recipe: its move is known by its name"))?;
+    if args.resume {
+        term.say(summary(&migrate::resume(&name, options, told)?));
+    } else if args.abort {
+        migrate::abort(&name, options, told)?;
+    } else {
+        let record = migrate::forget(&name)?;
+        term.say(format_args!("nothing more is known here of the move of {name}, of which {} has a part", record.peer));
+    }
+    Ok(())
+}
+
+fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
+    match event {
+        MigrateEvent::Begins(name, host, disks, used) => {
+            let disks = if *disks == 1 { "1 disk".into() } else { format!("{disks} disks") };
+            term.say(format_args!("{name} is moved to {host}: {disks} with {}", used.rough()));
+        }
+        MigrateEvent::Copies(progress) if is_terminal => {
+            let amounts = amounts(progress.done, Some(progress.whole), progress.rate);
+            terminal::redraw(&format!("vmrun: copying: {amounts}"));
+        }
+        MigrateEvent::Copies(_) => {}
+        MigrateEvent::Copied(1, sent) => term.say(format_args!("copied {} while it runs", sent.rough())),
+        MigrateEvent::Copied(_, sent) => term.say(format_args!("copied {} that had changed", sent.rough())),
+        MigrateEvent::Stops(name) => term.say(format_args!("stopping {name}")),
+        MigrateEvent::Starts(name, host) => term.say(format_args!("starting {name} on {host}")),
+        MigrateEvent::StartsHere(name) => term.say(format_args!("starting {name} here again")),
+        MigrateEvent::LeftOut(what) => term.say(format_args!("not moved: {what}")),
+        MigrateEvent::Remains(what) => term.say(what),
+        MigrateEvent::Undone(name, host) => {
+            term.say(format_args!("the move of {name} to {host} is undone; it is this host's"))
+        }
+    }
+}
+
+/// Returns what is said when all is done.
+fn summary(migrated: &Migrated) -> String {
+    let Migrated { machine, host, downtime, runs, was_dry_run } = migrated;
+    if *was_dry_run {
+        return format!("nothing stands against moving {machine} to {host}; nothing was changed");
+    }
+    match (runs, downtime) {
+        (true, Some(downtime)) => {
+            format!("{machine} runs on {host}; it was down for {:.1} s", downtime.as_secs_f64())
+        }
+        (true, None) => format!("{machine} runs on {host}"),
+        (false, _) => format!("{machine} is on {host}; `vmrun start {machine}` there starts it"),
+    }
+}

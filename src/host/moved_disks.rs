@@ -1,0 +1,332 @@
+//! The disks of a machine that is moved: on the host that gives them they are read, block by block; on the one that gets them they are
+//! written under names that say of which move they are, until they get their own.
+
+use super::disks::DiskChange;
+use super::files::{exists, io_fault, name_new, remove, without_links};
+use super::moves::sync_folder;
+use super::program::run;
+use super::settings::Settings;
+use super::sparse::SparseDisk;
+use crate::diag::Fault;
+use crate::image::archive::extents;
+use crate::image::migration::{BLOCK, BlockDigests, Made};
+use crate::model::Argv;
+use crate::model::volume::{Volume, VolumeName};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// What is seen of a disk that is read.
+pub(crate) enum Seen<'a> {
+    /// A block that is not as it is known: its number, and what is in it.
+    Block(u64, &'a [u8]),
+    /// One that is all zero, and is known to be something else.
+    Hole(u64),
+    /// Some of it was read, and all that is new there was told.
+    Read,
+}
+
+/// Who is told of it.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Fault>;
+
+/// Reads a disk, and tells of each block that is not as it is known. Holes are not read.
+pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Sink<'_>) -> Result<(), Fault> {
+    let (mut from, mut window, block) = (0, Vec::new(), BLOCK as u64);
+    while let Some(at) = disk.window(from, &mut window)? {
+        holes(known, from / block, at / block, tell)?;
+        for (number, bytes) in (at / block..).zip(window.chunks(BLOCK)) {
+            let digest = BlockDigests::of(bytes);
+            if known.set(number, digest) {
+                tell(if digest.is_some() { Seen::Block(number, bytes) } else { Seen::Hole(number) })?;
+            }
+        }
+        tell(Seen::Read)?;
+        from = at + window.len() as u64;
+    }
+    // The last block may be short.
+    holes(known, from.div_ceil(block), BlockDigests::count(disk.size), tell)
+}
+
+/// Tells of the blocks of a hole that are known to be something else.
+fn holes(known: &mut BlockDigests, from: u64, to: u64, tell: Sink<'_>) -> Result<(), Fault> {
+    while let Some(number) = known.next(from).filter(|number| *number < to) {
+        known.set(number, None);
+        tell(Seen::Hole(number))?;
+    }
+    Ok(())
+}
+
+/// Returns the path that a file of a move has until it gets its own.
+pub(crate) fn half(path: &Path, id: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".vmrun-{id}.moving"));
+    path.with_file_name(name)
+}
+
+/// Returns the name that a volume of a move has until it gets its own.
+pub(crate) fn half_volume(name: &VolumeName, id: &str) -> Result<VolumeName, Fault> {
+    format!("{name}.vmrun-{id}.moving").parse()
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    path.symlink_metadata().ok().filter(Metadata::is_file).map(|meta| meta.ino())
+}
+
+/// Returns the inode of a file that is there.
+pub(crate) fn inode_of(path: &Path) -> u64 {
+    inode(path).unwrap_or(0)
+}
+
+/// Has a file of a move there, under the name that it has meanwhile: made anew, or what it was before. Returns the number of its inode.
+pub(crate) fn prepare_file(half: &Path, path: &Path, known: u64, size: u64) -> Result<u64, Fault> {
+    if known != 0 && !exists(half) && inode(path) == Some(known) {
+        // What is here of a machine that comes back.
+        std::fs::rename(path, half).map_err(io_fault("rename to", half))?;
+    }
+    let mut options = without_links();
+    let file = options.create(true).truncate(false).write(true).mode(0o600).open(half);
+    let file = file.map_err(io_fault("make", half))?;
+    file.set_len(size).map_err(io_fault("truncate", half))?;
+    file.metadata().map(|meta| meta.ino()).map_err(io_fault("make", half))
+}
+
+/// Has a volume of a move there, under the name that it has meanwhile.
+pub(crate) fn prepare_volume(
+    settings: &Settings,
+    volume: &Volume,
+    half: &VolumeName,
+    is_back: bool,
+) -> Result<(), Fault> {
+    if settings.volume(half).exists() {
+        return Ok(());
+    }
+    if is_back && settings.volume(&volume.name).exists() {
+        return run(&zfs("rename").arg(&volume.name).arg(half)).map(drop);
+    }
+    let volume = Volume { name: half.clone(), ..volume.clone() };
+    let change = DiskChange::MakeVolume { volume, device: settings.volume(half) };
+    change.commands().iter().try_for_each(|argv| run(argv).map(drop))
+}
+
+/// Writes a text of a move under the name that it has meanwhile, and returns the number of its inode.
+pub(crate) fn write_text(half: &Path, bytes: &[u8]) -> Result<u64, Fault> {
+    let mut options = without_links();
+    let file = options.create(true).truncate(true).write(true).mode(0o666).open(half);
+    let written = file.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        file.metadata()
+    });
+    written.map(|meta| meta.ino()).map_err(io_fault("write", half))
+}
+
+fn zfs(word: &str) -> Argv {
+    Argv::new("zfs").arg(word)
+}
+
+/// A disk that comes.
+pub(crate) struct ComingDisk {
+    file: File,
+    path: PathBuf,
+    /// Its size, in bytes.
+    pub(crate) size: u64,
+    /// What is in its blocks.
+    pub(crate) digests: BlockDigests,
+}
+
+impl ComingDisk {
+    /// Opens it, and reads what it has by now.
+    pub(crate) fn open(path: &Path, size: u64) -> Result<Self, Fault> {
+        let disk = SparseDisk::open(path)?;
+        if disk.size != size {
+            let fault = Fault::host(format!("{} is {} bytes long, and {size} come", path.display(), disk.size));
+            return Err(fault.hint("undo the move by `vmrun migrate --abort`, and begin anew"));
+        }
+        let mut digests = BlockDigests::default();
+        differing(&disk, &mut digests, &mut |_| Ok(()))?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
+        Ok(Self { file, path: path.into(), size, digests })
+    }
+
+    /// Writes a block, or nothing but zeros.
+    pub(crate) fn put(&mut self, at: u64, bytes: Option<&[u8]>) -> Result<(), Fault> {
+        let length = BlockDigests::length(self.size, at);
+        let length = length.filter(|length| bytes.is_none_or(|bytes| bytes.len() == *length));
+        let length = length.ok_or_else(|| {
+            let long = bytes.map_or(0, <[u8]>::len);
+            Fault::host(format!("{} has no block {at} of {long} bytes", self.path.display()))
+        })?;
+        let (digest, begin) = (bytes.and_then(BlockDigests::of), at * BLOCK as u64);
+        let written = match bytes.filter(|_| digest.is_some()) {
+            // What is a hole stays one.
+            Some(bytes) if self.digests.is_zero(at) => extents(bytes)
+                .into_iter()
+                .filter_map(|range| Some((begin + range.start as u64, bytes.get(range)?)))
+                .try_for_each(|(at, part)| self.file.write_all_at(part, at)),
+            Some(bytes) => self.file.write_all_at(bytes, begin),
+            None => self.file.write_all_at(&vec![0; length], begin),
+        };
+        written.map_err(io_fault("write", &self.path))?;
+        self.digests.set(at, digest);
+        Ok(())
+    }
+
+    /// Has on the disk what was written.
+    pub(crate) fn sync(&self) -> Result<(), Fault> {
+        self.file.sync_all().map_err(io_fault("write", &self.path))
+    }
+}
+
+/// Gives all that a move has made its names. What has its name already keeps it, so that this can be called again.
+pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
+    for one in made {
+        match one {
+            Made::Volume(half, name) => {
+                let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
+                if settings.volume(&half).exists() {
+                    run(&zfs("rename").arg(&half).arg(&name))?;
+                } else if !settings.volume(&name).exists() {
+                    return Err(gone(&name.to_string()));
+                }
+            }
+            Made::File(half, path, known) => {
+                match (inode(half), inode(path)) {
+                    // Killed between the two names.
+                    (Some(_), Some(other)) if other == *known => remove(half)?,
+                    (Some(_), _) => name_new(half, path)?,
+                    (None, Some(other)) if other == *known => {}
+                    (None, _) => return Err(gone(&path.display().to_string())),
+                }
+                path.parent().map_or(Ok(()), sync_folder)?;
+            }
+            Made::Folder(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn gone(name: &str) -> Fault {
+    let fault = Fault::host(format!("{name}, which has come with the machine, is gone"));
+    fault.hint("undo the move by `vmrun migrate --abort`")
+}
+
+/// Takes away what a move has made, whatever name it has; nothing that is not its own.
+pub(crate) fn undo(settings: &Settings, made: &[Made], is_named: bool) -> Result<(), Fault> {
+    for one in made.iter().rev() {
+        match one {
+            Made::Volume(half, name) => {
+                let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
+                if settings.volume(&half).exists() {
+                    run(&zfs("destroy").arg(&half))?;
+                } else if is_named && settings.volume(&name).exists() {
+                    run(&zfs("destroy").arg(&name))?;
+                }
+            }
+            Made::File(half, path, known) => {
+                remove(half)?;
+                if *known != 0 && inode(path) == Some(*known) {
+                    remove(path)?;
+                }
+            }
+            Made::Folder(path) => drop(std::fs::remove_dir(path).ok()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Sends what differs from one file to another, and returns how many blocks that were.
+    fn sent(from: &Path, to: &mut ComingDisk) -> usize {
+        let (mut known, mut count) = (to.digests.clone(), 0);
+        let disk = SparseDisk::open(from).unwrap();
+        differing(&disk, &mut known, &mut |seen| {
+            count += usize::from(!matches!(seen, Seen::Read));
+            match seen {
+                Seen::Block(at, bytes) => to.put(at, Some(bytes)),
+                Seen::Hole(at) => to.put(at, None),
+                Seen::Read => Ok(()),
+            }
+        })
+        .unwrap();
+        assert_eq!(known, to.digests);
+        count
+    }
+
+    fn files() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        (folder, one, other)
+    }
+
+    #[test]
+    fn only_what_differs_is_sent_and_a_hole_is_not_even_read() {
+        let (_folder, one, other) = files();
+        let file = File::create(&one).unwrap();
+        let size = (40 << 20) + 7;
+        file.set_len(size).unwrap();
+        file.write_all_at(b"first", 3).unwrap();
+        file.write_all_at(b"last", size - 4).unwrap();
+        let known = prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
+        assert_eq!(known, inode_of(&other));
+        let mut coming = ComingDisk::open(&other, size).unwrap();
+        assert_eq!((sent(&one, &mut coming), sent(&one, &mut coming)), (2, 0));
+        file.write_all_at(&[0; 5], 3).unwrap();
+        file.write_all_at(b"middle", 20 << 20).unwrap();
+        assert_eq!(sent(&one, &mut coming), 2);
+        coming.sync().unwrap();
+        assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap());
+        // What was sent before a crash is known by reading it.
+        let mut again = ComingDisk::open(&other, size).unwrap();
+        assert_eq!(again.digests, coming.digests);
+        assert_eq!(sent(&one, &mut again), 0);
+    }
+
+    #[test]
+    fn a_block_that_the_disk_has_not_is_refused() {
+        let (_folder, one, _) = files();
+        prepare_file(&one, Path::new("/no/such"), 0, (1 << 20) + 7).unwrap();
+        let mut coming = ComingDisk::open(&one, (1 << 20) + 7).unwrap();
+        let mut refused = |at, bytes: Option<&[u8]>| {
+            coming.put(at, bytes).unwrap_err().message.replace(&one.display().to_string(), "one")
+        };
+        assert_eq!(refused(2, None), "one has no block 2 of 0 bytes");
+        assert_eq!(refused(u64::MAX, None), "one has no block 18446744073709551615 of 0 bytes");
+        assert_eq!(refused(1, Some(&[1; 8])), "one has no block 1 of 8 bytes");
+        assert_eq!(refused(0, Some(&[1; 8])), "one has no block 0 of 8 bytes");
+        assert_eq!(std::fs::metadata(&one).unwrap().len(), (1 << 20) + 7);
+        assert_eq!(
+            ComingDisk::open(&one, 8).err().unwrap().message.replace(&one.display().to_string(), "one"),
+            "one is 1048583 bytes long, and 8 come"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn whatever_is_written_while_it_is_copied_the_copy_is_the_same_in_the_end(
+            size in 1_u64..(5 << 20),
+            writes in prop::collection::vec(prop::collection::vec((0_u64..(5 << 20), any::<bool>(), 1_usize..5000), 0..6), 1..5),
+        ) {
+            let (_folder, one, other) = files();
+            let file = File::create(&one).unwrap();
+            file.set_len(size).unwrap();
+            prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
+            let mut coming = ComingDisk::open(&other, size).unwrap();
+            for pass in writes {
+                for (at, is_zero, length) in pass {
+                    let (at, byte) = (at % size, if is_zero { 0 } else { 7 });
+                    let length = length.min(usize::try_from(size - at).unwrap());
+                    file.write_all_at(&vec![byte; length], at).unwrap();
+                }
+                sent(&one, &mut coming);
+            }
+            prop_assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap());
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What the two sides of a move say to each other, as JSON objects.
+
+use super::record::{MoveState, StartedWith, is_id};
+use crate::diag::{Blame, Fault};
+use crate::image::archive::Manifest;
+use crate::image::fields::Fields;
+use crate::model::VmName;
+use serde_json::{Value, json};
+
+/// The protocol that this vmrun speaks; both sides have to speak the same.
+pub(crate) const PROTOCOL: u64 = 1;
+/// How many faults are sent at most.
+const FAULTS: usize = 100;
+
+/// What a move begins with, and goes on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// The protocol of who asks.
+    pub(crate) protocol: u64,
+    /// His vmrun.
+    pub(crate) vmrun: String,
+    /// The name of the move.
+    pub(crate) id: String,
+    /// The machine.
+    pub(crate) machine: VmName,
+    /// The host that has it.
+    pub(crate) from: String,
+}
+
+/// A machine that is offered. Its texts follow, a frame each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// What it is made of.
+    pub(crate) manifest: Manifest,
+    /// How it is started.
+    pub(crate) with: StartedWith,
+    /// Whether it runs, and is to run there.
+    pub(crate) runs: bool,
+    /// What stands beside each disk in a file, where both hosts see the same disks; nothing where they are copied.
+    pub(crate) shared: Vec<String>,
+    /// Whether it is only asked what would stand against it.
+    pub(crate) dry_run: bool,
+}
+
+/// What is asked of the side that gets the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// The first one: how far the move is there.
+    Hello(Hello),
+    /// To check a machine, and to make room for its disks.
+    Offer(Box<Offer>),
+    /// What it has of a disk.
+    Digests(u32),
+    /// To have on its disks what was sent so far.
+    Sync,
+    /// To check that its disks are these.
+    Seal(Vec<String>),
+    /// To give all of it its names.
+    Take,
+    /// To start the machine.
+    Start,
+    /// To keep nothing more of the move.
+    Forget,
+    /// To undo it.
+    Abort,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// How far the move is, if it is known; and the protocol and the vmrun of who answers.
+    State(Option<MoveState>, u64, String),
+    /// It was done.
+    Done,
+    /// It was not done, for this.
+    Refused(Vec<Fault>),
+}
+
+impl Request {
+    /// Returns its text.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let of = |word: &str| json!({ "request": word });
+        let value = match self {
+            Self::Hello(hello) => json!({
+                "request": "hello", "protocol": hello.protocol, "vmrun": hello.vmrun, "id": hello.id,
+                "machine": hello.machine.as_str(), "from": hello.from,
+            }),
+            Self::Offer(offer) => json!({
+                "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
+                "runs": offer.runs, "shared": offer.shared, "dry_run": offer.dry_run,
+            }),
+            Self::Digests(disk) => json!({ "request": "digests", "disk": disk }),
+            Self::Seal(sums) => json!({ "request": "seal", "sums": sums }),
+            Self::Sync => of("sync"),
+            Self::Take => of("take"),
+            Self::Start => of("start"),
+            Self::Forget => of("forget"),
+            Self::Abort => of("abort"),
+        };
+        value.to_string().into_bytes()
+    }
+
+    /// Reads one.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Fault> {
+        let value: Value = serde_json::from_slice(text).map_err(|_| Fault::host("a request came that is no JSON"))?;
+        let of = Fields::of(&value, "a request")?;
+        Ok(match of.text("request")? {
+            "hello" => Self::Hello(Hello {
+                protocol: of.number("protocol", u64::MAX)?,
+                vmrun: of.text("vmrun")?.into(),
+                id: id(of.text("id")?)?,
+                machine: of.text("machine")?.parse()?,
+                from: of.text("from")?.into(),
+            }),
+            "offer" => Self::Offer(Box::new(Offer {
+                manifest: Manifest::parse(of.text("manifest")?.as_bytes())?,
+                with: StartedWith::read(of.value("with")?)?,
+                runs: of.switch("runs")?,
+                shared: texts(of.list("shared")?)?,
+                dry_run: of.switch("dry_run")?,
+            })),
+            "digests" => Self::Digests(u32::try_from(of.number("disk", u32::MAX.into())?).unwrap_or(u32::MAX)),
+            "seal" => Self::Seal(texts(of.list("sums")?)?),
+            "sync" => Self::Sync,
+            "take" => Self::Take,
+            "start" => Self::Start,
+            "forget" => Self::Forget,
+            "abort" => Self::Abort,
+            other => return Err(Fault::host(format!("nobody here knows the request {other:?}"))),
+        })
+    }
+}
+
+impl Answer {
+    /// Returns its text.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let fault = |fault: &Fault| json!({ "message": fault.message, "hint": fault.hint, "code": fault.blame.code() });
+        let value = match self {
+            Self::State(state, protocol, vmrun) => json!({
+                "answer": "state", "state": state.map(MoveState::word), "protocol": protocol, "vmrun": vmrun,
+            }),
+            Self::Done => json!({ "answer": "done" }),
+            Self::Refused(faults) => {
+                let faults: Vec<Value> = faults.iter().take(FAULTS).map(fault).collect();
+                json!({ "answer": "refused", "faults": faults })
+            }
+        };
+        value.to_string().into_bytes()
+    }
+
+    /// Reads one.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Fault> {
+        let value: Value = serde_json::from_slice(text).map_err(|_| Fault::host("an answer came that is no JSON"))?;
+        let of = Fields::of(&value, "an answer")?;
+        Ok(match of.text("answer")? {
+            "state" => {
+                let state = if of.is_null("state") { None } else { Some(MoveState::of_word(of.text("state")?)?) };
+                Self::State(state, of.number("protocol", u64::MAX)?, of.text("vmrun")?.into())
+            }
+            "done" => Self::Done,
+            "refused" => Self::Refused(of.list("faults")?.iter().map(fault).collect::<Result<_, _>>()?),
+            other => return Err(Fault::host(format!("nobody here knows the answer {other:?}"))),
+        })
+    }
+}
+
+fn id(text: &str) -> Result<String, Fault> {
+    if is_id(text) { Ok(text.into()) } else { Err(Fault::host(format!("{text:?} is no name of a move"))) }
+}
+
+fn fault(value: &Value) -> Result<Fault, Fault> {
+    let of = Fields::of(value, "a fault")?;
+    let code = i32::try_from(of.number("code", 255)?).ok();
+    let blame = code.and_then(Blame::of_code).unwrap_or(Blame::Host);
+    let hint = if of.is_null("hint") { None } else { Some(of.text("hint")?.to_string()) };
+    Ok(Fault::host(of.text("message")?).maybe_hint(hint).blame(blame))
+}
+
+fn texts(list: &[Value]) -> Result<Vec<String>, Fault> {
+    let text = |value: &Value| value.as_str().map(String::from);
+    list.iter().map(text).collect::<Option<_>>().ok_or_else(|| Fault::host("a value in a list is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::archive::manifest_sample;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_said_is_read_again_as_it_was_said() {
+        let hello = Hello {
+            protocol: 1,
+            vmrun: "0.1.0".into(),
+            id: "0123456789abcdef".into(),
+            machine: "web".parse().unwrap(),
+            from: "vm5".into(),
+        };
+        let with = StartedWith {
+            recipe: "/vm/web.rhai".into(),
+            params: [("size".into(), "2G".into())].into(),
+            permit: [("acquire".into(), "etcdctl lock vm/web".into())].into(),
+            user_net: true,
+            stop_within_ms: 60_000,
+        };
+        let offer = Offer { manifest: manifest_sample(), with, runs: true, shared: vec!["ab".into()], dry_run: false };
+        let requests = [
+            Request::Hello(hello),
+            Request::Offer(Box::new(offer)),
+            Request::Digests(3),
+            Request::Seal(vec!["ab".into()]),
+            Request::Sync,
+            Request::Take,
+            Request::Start,
+            Request::Forget,
+            Request::Abort,
+        ];
+        for request in requests {
+            assert_eq!(Request::read(&request.text()), Ok(request));
+        }
+        let faults = vec![Fault::busy("no").hint("wait"), Fault::host("never")];
+        let states = MoveState::ALL.map(Some).into_iter().chain([None]);
+        let states = states.map(|state| Answer::State(state, 1, "0.1.0".into()));
+        for answer in states.chain([Answer::Done, Answer::Refused(faults)]) {
+            assert_eq!(Answer::read(&answer.text()), Ok(answer));
+        }
+    }
+
+    #[test]
+    fn what_nobody_says_is_refused() {
+        let request = |text: &str| Request::read(text.as_bytes()).unwrap_err().message;
+        assert_eq!(request("x"), "a request came that is no JSON");
+        assert_eq!(request("[]"), "a request is no object");
+        assert_eq!(request(r#"{"request": "dance"}"#), "nobody here knows the request \"dance\"");
+        assert_eq!(
+            request(r#"{"request": "digests", "disk": 4294967296}"#),
+            "the `disk` of a request is 4294967296, and at most 4294967295"
+        );
+        let hello =
+            r#"{"request": "hello", "protocol": 1, "vmrun": "", "id": "../../etc", "machine": "web", "from": ""}"#;
+        assert_eq!(request(hello), "\"../../etc\" is no name of a move");
+        let answer = |text: &str| Answer::read(text.as_bytes()).unwrap_err().message;
+        assert_eq!(answer(r#"{"answer": "state", "state": "asleep"}"#), "\"asleep\" is no state of a move");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_message_or_a_fault(text in ".{0,80}") {
+            let _ = (Request::read(text.as_bytes()), Answer::read(text.as_bytes()));
+        }
+    }
+}

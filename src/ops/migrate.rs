@@ -1,0 +1,205 @@
+//! A machine is moved to another host: its disks are copied while its guest runs; then it is stopped, the rest is sent, and it is
+//! started there. Only once it runs there this host gives it up.
+//!
+//! Exactly one of both hosts may start it at any moment, whatever is killed: what each of them has written (`image::migration`) says
+//! which, and a run asks that (`supervise::claim`). A move that was cut off is gone on with, or undone.
+
+mod arrival;
+mod coming;
+mod giver;
+mod offered;
+mod other;
+mod start;
+
+pub(crate) use coming::receive;
+
+use super::installation::Installation;
+use super::known;
+use super::remote::{Remote, SCHEME};
+use super::settings;
+use crate::diag::{Diagnostic, Fault};
+use crate::host::export::MoveProgress;
+use crate::host::moves::{self, MoveLock};
+use crate::host::{Settings, clock};
+use crate::image::migration::{MoveRecord, MoveState};
+use crate::model::{Size, VmName};
+use giver::Giver;
+use std::time::Duration;
+
+/// What is asked for.
+pub(crate) struct MigrateRequest<'a> {
+    /// The machine, or its recipe.
+    pub(crate) name: &'a str,
+    /// The host, as ssh knows it.
+    pub(crate) host: &'a str,
+    /// Whether both hosts see the same disks, and none is copied.
+    pub(crate) shared: bool,
+    /// Whether it is only asked what would stand against it.
+    pub(crate) dry_run: bool,
+}
+
+/// How a move goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MigrateOptions {
+    /// How long the guest may take to power off; nothing where it gets the time that its start gave it.
+    pub(crate) within: Option<Duration>,
+    /// How long the other host may take to let us in.
+    pub(crate) answer_within: Duration,
+}
+
+/// What happens while a machine is moved.
+pub(crate) enum MigrateEvent<'a> {
+    /// It is moved to a host: so many disks, and how much of them is no hole.
+    Begins(&'a VmName, &'a str, usize, Size),
+    /// Its disks are copied.
+    Copies(MoveProgress),
+    /// So much was sent, in that pass over the disks.
+    Copied(usize, Size),
+    /// Its guest is stopped.
+    Stops(&'a VmName),
+    /// The other host is asked to start it.
+    Starts(&'a VmName, &'a str),
+    /// It is started here again.
+    StartsHere(&'a VmName),
+    /// Something that does not go with it.
+    LeftOut(&'a str),
+    /// Something that stays on the other host.
+    Remains(&'a str),
+    /// The move is undone: the machine is this host's.
+    Undone(&'a VmName, &'a str),
+}
+
+/// Who hears of what happens.
+pub(crate) type Listener<'a> = &'a dyn Fn(&MigrateEvent<'_>);
+
+/// A machine that was moved.
+pub(crate) struct Migrated {
+    /// The machine.
+    pub(crate) machine: VmName,
+    /// Where it is now.
+    pub(crate) host: String,
+    /// How long it was down; nothing of one that did not run, or whose move was cut off meanwhile.
+    pub(crate) downtime: Option<Duration>,
+    /// Whether it runs there.
+    pub(crate) runs: bool,
+    /// Whether it was only asked what would stand against it.
+    pub(crate) was_dry_run: bool,
+}
+
+/// Moves a machine to another host.
+pub(crate) fn migrate(
+    request: &MigrateRequest<'_>,
+    options: MigrateOptions,
+    listener: Listener<'_>,
+) -> Result<Migrated, Vec<Diagnostic>> {
+    let (installation, settings) = (Installation::open()?, own_settings()?);
+    let remote = remote(request.host)?;
+    let wanted = known::one(&installation, &known::statuses()?, request.name)?;
+    let machine = offered::machine(&installation, wanted)?;
+    let name = machine.name().clone();
+    let lock = lock(&settings, &name)?;
+    let over = |record: &MoveRecord| record.state == MoveState::Undone && record.away().is_none();
+    if let Some(record) = moves::read(&settings, &name)?.filter(|record| !over(record)) {
+        return Err(begun_already(&record).into());
+    }
+    let (runs, with) = start::now(&name, &machine)?;
+    let record = MoveRecord {
+        id: moves::new_id()?,
+        machine: name,
+        state: MoveState::Sending,
+        peer: request.host.trim_start_matches(SCHEME).into(),
+        at: clock::now(),
+        runs,
+        is_shared: request.shared,
+        with,
+        was_at: None,
+        made: Vec::new(),
+    };
+    let giver = Giver::new(settings, record, lock, remote, options, listener);
+    if request.dry_run { giver.rehearse() } else { giver.begin() }
+}
+
+/// Goes on with a move that was cut off.
+pub(crate) fn resume(
+    name: &VmName,
+    options: MigrateOptions,
+    listener: Listener<'_>,
+) -> Result<Migrated, Vec<Diagnostic>> {
+    own_giver(name, options, listener)?.go_on()
+}
+
+/// Undoes a move that was cut off.
+pub(crate) fn abort(name: &VmName, options: MigrateOptions, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
+    own_giver(name, options, listener)?.undo()
+}
+
+/// Keeps nothing more of a move, whatever the other host has of it; what has come without being this host's is removed.
+pub(crate) fn forget(name: &VmName) -> Result<MoveRecord, Vec<Diagnostic>> {
+    let settings = own_settings()?;
+    let _lock = lock(&settings, name)?;
+    let record = moves::read(&settings, name)?.ok_or_else(|| no_move(name))?;
+    if matches!(record.state, MoveState::Receiving | MoveState::Whole | MoveState::Named) {
+        crate::host::moved_disks::undo(&settings, &record.made, record.state == MoveState::Named)?;
+    }
+    moves::forget(&settings, name)?;
+    Ok(record)
+}
+
+fn own_giver<'a>(name: &VmName, options: MigrateOptions, listener: Listener<'a>) -> Result<Giver<'a>, Vec<Diagnostic>> {
+    let settings = own_settings()?;
+    let lock = lock(&settings, name)?;
+    let record = moves::read(&settings, name)?.ok_or_else(|| no_move(name))?;
+    if record.state == MoveState::Moved {
+        return Err(record.refusal().unwrap_or_else(|| no_move(name)).into());
+    }
+    if record.state == MoveState::Undone {
+        return Err(no_move(name).into());
+    }
+    if !record.state.is_of_giver() {
+        return Err(begun_already(&record).into());
+    }
+    let remote = remote(&record.peer)?;
+    Ok(Giver::new(settings, record, lock, remote, options, listener))
+}
+
+/// Returns where a host is reached that may be written with `ssh://` or without.
+fn remote(host: &str) -> Result<Remote, Fault> {
+    format!("{SCHEME}{}", host.trim_start_matches(SCHEME)).parse().map_err(|fault: Fault| {
+        let wrong = Fault::usage(format!("{host:?} is no host that ssh reaches"));
+        fault.hint.map_or_else(|| wrong.clone(), |_| wrong.clone().hint("write HOST, USER@HOST or USER@HOST:PORT"))
+    })
+}
+
+fn own_settings() -> Result<Settings, Fault> {
+    settings::settings(settings::platform()?, false)
+}
+
+fn lock(settings: &Settings, name: &VmName) -> Result<MoveLock, Fault> {
+    moves::lock(settings, name)?.ok_or_else(|| {
+        let fault = Fault::busy(format!("another vmrun moves {name} right now"));
+        fault.hint("wait until it has ended; `pgrep -fl migrate` shows it")
+    })
+}
+
+fn no_move(name: &VmName) -> Fault {
+    Fault::usage(format!("no move of {name} has begun here")).hint(format!("`vmrun migrate {name} HOST` begins one"))
+}
+
+/// The fault of a machine of which this host has a move already.
+fn begun_already(record: &MoveRecord) -> Fault {
+    let (name, peer) = (&record.machine, &record.peer);
+    if let Some(fault) = record.refusal() {
+        return fault;
+    }
+    if record.state == MoveState::Sending {
+        let fault = Fault::busy(format!("a move of {name} to {peer} has begun, and has not ended"));
+        return fault.hint(format!(
+            "`vmrun migrate --resume {name}` goes on with it, `vmrun migrate --abort {name}` undoes it"
+        ));
+    }
+    let fault =
+        Fault::busy(format!("the move of {name} from {peer} has not ended: {peer} does not know yet that it is here"));
+    fault.hint(format!(
+        "`vmrun migrate --resume {name}` there ends it; `vmrun migrate --forget {name}` here if {peer} is gone for ever"
+    ))
+}

@@ -1,0 +1,127 @@
+//! ssh(1) to another sandbox, for the moves of machines: it runs vmrun there, and carries what both say to each other.
+//!
+//! The file `ssh` of the state has lines of a word and what belongs to it: `host FOLDER`, the sandbox that is reached, none if nothing is;
+//! `vmrun PATH`, the program there; `strike WHEN WHO WHAT`. WHAT is a frame: `take`, the request; `re:take`, the answer to it; `block`, one of
+//! a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which has called us, `target`, which we have called, or `ssh`, which we are;
+//! WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::exit::{Exit, Step};
+use crate::state::State;
+
+/// What ssh(1) ends with when it fails itself (ssh(1), EXIT STATUS).
+const SSH_FAILED: u8 = 255;
+
+/// Who dies, and when.
+#[derive(Clone)]
+struct Strike {
+    is_before: bool,
+    who: String,
+    what: String,
+}
+
+/// What is said, passed on.
+struct Line {
+    strike: Option<Strike>,
+    /// Where it is told that somebody was struck.
+    struck: PathBuf,
+    target: u32,
+    /// The last request.
+    asked: Arc<Mutex<String>>,
+}
+
+/// Runs `ssh OPTION… -- HOST vmrun migrate-receive`.
+pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
+    let said = state.read("ssh")?;
+    let of = |word: &str| said.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    let destination = args.iter().skip_while(|word| *word != "--").nth(1).cloned().unwrap_or_default();
+    let Some(folder) = of("host") else {
+        return Err(Exit::new(SSH_FAILED, format!("ssh: connect to host {destination} port 22: Connection refused\r")));
+    };
+    let strike = of("strike").map(|text| {
+        let mut words = text.split(' ').map(String::from);
+        let mut next = || words.next().unwrap_or_default();
+        Strike { is_before: next() == "before", who: next(), what: next() }
+    });
+    let words = args.iter().skip_while(|word| *word != "vmrun").skip(1);
+    let mut command = Command::new(of("vmrun").unwrap_or("vmrun"));
+    command.args(words).env_clear().current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let at = |name: &str| Path::new(folder).join(name);
+    command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", at("bin").display())).env("HOME", at("home"));
+    command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", at("fake"));
+    command.env("VMRUN_VMM_DIR", at("fake/vmm")).env("VMRUN_ZVOL_DIR", at("fake/zvol"));
+    command.env("VMRUN_STATE_DIR", at("state")).env("VMRUN_CONFIG", at("config"));
+    command.env("VMRUN_CGROUP_DIR", at("fake/cgroup"));
+    let mut child = command.spawn()?;
+    let (to, from) = (child.stdin.take(), child.stdout.take());
+    let line =
+        || Line { strike: strike.clone(), struck: state.path("struck"), target: child.id(), asked: Arc::default() };
+    let (up, mut down) = (line(), line());
+    down.asked = up.asked.clone();
+    // It ends with us.
+    thread::spawn(move || to.map(|to| up.carry(io::stdin(), to, false)));
+    if let Some(from) = from {
+        let _ = down.carry(from, io::stdout(), true);
+    }
+    let status = child.wait()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(SSH_FAILED))
+}
+
+impl Line {
+    fn carry(&self, mut from: impl Read, mut to: impl Write, is_answer: bool) -> io::Result<()> {
+        loop {
+            let mut head = [0; 5];
+            from.read_exact(&mut head)?;
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+            from.read_exact(&mut bytes)?;
+            let what = self.name(head[0], &bytes, is_answer);
+            let strike = self.strike.as_ref().filter(|strike| strike.what == what);
+            strike.filter(|strike| strike.is_before).inspect(|strike| self.hit(strike));
+            to.write_all(&head)?;
+            to.write_all(&bytes)?;
+            to.flush()?;
+            strike.inspect(|strike| self.hit(strike));
+        }
+    }
+
+    /// What a frame is.
+    fn name(&self, kind: u8, bytes: &[u8], is_answer: bool) -> String {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            b'M' if is_answer => format!("re:{asked}"),
+            b'M' => {
+                let text = String::from_utf8_lossy(bytes);
+                let word = text.split("\"request\":\"").nth(1).and_then(|rest| rest.split('"').next());
+                *asked = word.unwrap_or("nothing").to_string();
+                asked.clone()
+            }
+            b'T' => "text".into(),
+            b'B' => "block".into(),
+            b'H' => "hole".into(),
+            _ => "digests".into(),
+        }
+    }
+
+    /// Kills who is meant; nothing more is passed on by us then.
+    fn hit(&self, strike: &Strike) {
+        let pid = match strike.who.as_str() {
+            "source" => nix::unistd::getppid(),
+            "target" => Pid::from_raw(i32::try_from(self.target).unwrap_or(-1)),
+            _ => Pid::this(),
+        };
+        let _ = std::fs::write(&self.struck, &strike.what);
+        let _ = kill(pid, Signal::SIGKILL);
+        if strike.who == "source" {
+            // Its pipes are closed with it, and so are ours.
+            std::process::exit(0);
+        }
+    }
+}
