@@ -22,11 +22,18 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             }
             continue;
         }
-        let Some(deed) = deed(call, whole) else {
+        let Some(mut deed) = deed(call, whole) else {
             // What reads and makes no file of those that count, as `dd` of a pipe.
             settled.calls.extend((!is_one(call.program())).then(|| call.clone()));
             continue;
         };
+        if call.program() == "chmod" {
+            // A text is written with the permissions that it has in the end.
+            deed.targets.retain(|path| !known.is_written(path));
+            if deed.targets.is_empty() {
+                continue;
+            }
+        }
         let (kept, gone): (Vec<String>, Vec<String>) =
             deed.targets.iter().cloned().partition(|path| !known.is_needless(call, path));
         if known.is_text(&deed) || !deed.is_done(call) {
@@ -178,9 +185,12 @@ impl Known {
 
     /// Whether what a call copies is a text that a program then reads: the recipe writes it, as it is when the program reads it.
     fn is_text(&self, deed: &Deed) -> bool {
-        !deed.sources.is_empty()
-            && !deed.targets.is_empty()
-            && deed.targets.iter().all(|path| self.texts.contains(path) && self.is_named(path))
+        !deed.sources.is_empty() && !deed.targets.is_empty() && deed.targets.iter().all(|path| self.is_written(path))
+    }
+
+    /// Whether a file is a text that the recipe writes.
+    fn is_written(&self, path: &str) -> bool {
+        self.texts.contains(path) && self.is_named(path)
     }
 
     /// Whether a file is one that no word writes: what is no text, or has a password, and what nothing that the script calls names. What is
@@ -266,6 +276,14 @@ mod tests {
         let calls = settled.calls.iter().map(|call| call.argv.join(" "));
         let written = settled.written.iter().map(|file| format!("> {}", file.path));
         (calls.chain(written).collect(), settled.needless)
+    }
+
+    #[test]
+    fn a_text_has_its_permissions_where_it_is_written() {
+        let lines =
+            ["chmod 600 pf.conf", "chmod 700 a.img pf.conf", "pfctl -f pf.conf", "bhyve -s 4,virtio-blk,/vm/a.img a"];
+        let expected = ["chmod 700 /vm/a.img", lines[2], lines[3], "> /vm/pf.conf"].map(String::from).to_vec();
+        assert_eq!(of(&lines, &[("/vm/pf.conf", "set skip on lo\n")]), (expected, vec![]));
     }
 
     #[test]

@@ -428,7 +428,7 @@ fn a_script_is_not_run_where_namespaces_are_refused() {
         same(&said, &refused(why));
         assert_eq!((done.status.code(), host.path("made").exists()), (Some(3), false));
         let done = run("--anyway");
-        same(&String::from_utf8_lossy(&done.stdout), "bhyve -c 1 vm  # status 1");
+        same(&String::from_utf8_lossy(&done.stdout), "bhyve -c 1 vm  # status 1\ntouch made");
         assert_eq!((done.status.code(), host.path("made").exists()), (Some(0), true));
     }
 }

@@ -136,6 +136,10 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();
+    // It may be called by its path.
+    if let Some(program) = argv.first_mut() {
+        *program = name.into();
+    }
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
     // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
     let before = before_the_lock(name, &argv, &words, &setting)?;
@@ -148,9 +152,6 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
         drop(file);
         ring(folder);
         return Err(Fault::host("there were too many calls"));
-    }
-    if let Some(program) = argv.first_mut() {
-        *program = name.into();
     }
     let cwd = std::env::current_dir().unwrap_or_default();
     let cwd = cwd.as_os_str().as_bytes();
