@@ -3,7 +3,7 @@
 use super::download::pace::Pace;
 use super::files::{beside, halves, io_fault, name_new, remove};
 use super::signals::Signals;
-use super::sparse::SparseDisk;
+use super::sparse::{SparseDisk, Window};
 use super::spawn;
 use super::zstd::Packer;
 use crate::diag::may_fail::MayFail as _;
@@ -118,12 +118,9 @@ impl Export<'_> {
         let mut writer = Writer::begin(to, self.manifest, self.texts)?;
         for disk in self.disks {
             let mut sum = DiskSum::default();
-            let (mut from, mut window) = (0, Vec::new());
-            while let Some(at) = disk.window(from, &mut window)? {
-                let found: Vec<(u64, &[u8])> = extents(&window)
-                    .into_iter()
-                    .filter_map(|range| Some((at + range.start as u64, window.get(range)?)))
-                    .collect();
+            let mut window = Window::default();
+            while disk.read(window.end, &mut window)? {
+                let found: Vec<(u64, &[u8])> = window.runs().flat_map(|(at, bytes)| members(at, bytes)).collect();
                 // The digest is made while the same bytes are written.
                 thread::scope(|scope| {
                     let summed = spawn::scoped(scope, || found.iter().for_each(|(at, bytes)| sum.add(*at, bytes)));
@@ -132,10 +129,14 @@ impl Export<'_> {
                     summed.and_then(|summed| summed.join().map_err(lost)).and(written)
                 })?;
                 watch.count(found.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
-                from = at + window.len() as u64;
             }
             writer.end_disk(sum.finish());
         }
         writer.end().map(drop)
     }
+}
+
+/// Returns what of some bytes of a disk is not zero, and where.
+fn members(at: u64, bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    extents(bytes).into_iter().filter_map(move |range| Some((at + range.start as u64, bytes.get(range)?)))
 }
