@@ -77,6 +77,7 @@ pub(crate) mod volumes;
 pub(crate) mod wait;
 pub(crate) mod watched_command;
 pub(crate) mod worlds;
+mod writeback;
 pub(crate) mod zstd;
 
 pub(crate) use effects::{CommandStep, Effect, Effects, FetchProgress, Inner, Stage, Tell};

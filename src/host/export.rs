@@ -5,6 +5,7 @@ use super::files::{beside, halves, io_fault, name_new, remove};
 use super::signals::Signals;
 use super::sparse::{SparseDisk, Window};
 use super::spawn;
+use super::writeback::meanwhile;
 use super::zstd::Packer;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
@@ -90,8 +91,9 @@ impl Export<'_> {
         let file = file.map_err(io_fault("make", path))?;
         file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         let done = file.try_clone().map_err(io_fault("write", path)).and_then(|to| {
-            self.pack(Some(to), watch).map_err(|fault| fault.context(path.display()))?;
-            file.sync_all().map_err(io_fault("write", path))?;
+            let (packed, brought) = meanwhile(&file, || self.pack(Some(to), watch));
+            packed.map_err(|fault| fault.context(path.display()))?;
+            brought.and_then(|()| file.sync_all()).map_err(io_fault("write", path))?;
             name_new(&new, path)
         });
         done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
