@@ -98,7 +98,7 @@ impl DiskChange {
             | Self::GrowVolume { device, .. }
             | Self::DestroyVolume { device, .. }
             | Self::KeepVolumes { device, .. } => device,
-            Self::KeepFiles { files, .. } => files.first().map(PathBuf::as_path).unwrap_or(Path::new("")),
+            Self::KeepFiles { files, .. } => files.first().map_or(Path::new(""), PathBuf::as_path),
             Self::Fill(filling) => &filling.path,
         }
     }

@@ -55,11 +55,11 @@ mod tests {
 
     #[test]
     fn what_is_written_meanwhile_is_all_there_and_its_outcome_comes_back() {
-        let file = tempfile::tempfile().unwrap();
+        let (file, megabyte) = (tempfile::tempfile().unwrap(), vec![1; 1 << 20]);
         let (done, brought) = meanwhile(&file, || {
             for at in 0..24_u64 {
-                file.write_all_at(&[1; 1 << 20], at << 20).unwrap();
-                std::thread::sleep(std::time::Duration::from_millis(2));
+                file.write_all_at(&megabyte, at << 20).unwrap();
+                crate::host::wait::pause(nix::poll::PollTimeout::from(2_u8));
             }
             7
         });

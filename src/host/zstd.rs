@@ -70,6 +70,7 @@ fn widen(pipe: &ChildStdin) -> nix::Result<()> {
 
 /// FreeBSD has no such call: its kernel has a pipe grow by itself, up to 64 KiB (sys_pipe.c, from memory).
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
 fn widen(_: &ChildStdin) -> nix::Result<()> {
     Ok(())
 }
