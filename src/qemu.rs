@@ -1,5 +1,6 @@
 //! A machine as QEMU is told it, and what QEMU's events mean. Pure: nothing is touched.
 
+pub(crate) mod blocks;
 mod check;
 mod disk;
 mod host_parts;

@@ -18,7 +18,7 @@ pub(super) struct CacheArgs {
 
 #[derive(Subcommand)]
 enum What {
-    /// List what was fetched: its size, when it was used last, its digest
+    /// List what was fetched: its size, when it was used last and when it was fetched, its digest, and where it came from
     List(ListArgs),
     /// Remove what was not used for long, and what is half fetched; nothing but what is the cache's own
     Prune(PruneArgs),
@@ -26,7 +26,7 @@ enum What {
 
 #[derive(Args)]
 struct ListArgs {
-    /// Print a JSON list: digest, path, bytes, used, partial
+    /// Print a JSON list: digest, path, bytes, used, partial, url, fetched
     #[arg(long)]
     json: bool,
 }
@@ -67,22 +67,39 @@ pub(super) fn run(args: &CacheArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
 /// The command that removes the same.
 fn rm(cached: &Cached) -> Argv {
     let argv = Argv::new("rm");
-    (if cached.is_partial { argv.arg("-r") } else { argv }).arg(cached.path.display())
+    let argv = (if cached.is_partial { argv.arg("-r") } else { argv }).arg(cached.path.display());
+    if cached.origin.is_some() { argv.arg(cache::Origin::path(&cached.path).display()) } else { argv }
 }
 
 fn list(all: &[Cached], json: bool, term: &Term) -> Result<(), Fault> {
     if json {
-        let object = |one: &Cached| json!({ "digest": one.digest.to_string(), "path": one.path, "bytes": one.bytes, "used": one.used, "partial": one.is_partial });
+        let object = |one: &Cached| {
+            let origin = one.origin.as_ref();
+            json!({
+                "digest": one.digest.to_string(),
+                "path": one.path,
+                "bytes": one.bytes,
+                "used": one.used,
+                "partial": one.is_partial,
+                "url": origin.map(|origin| origin.url.as_str()),
+                "fetched": origin.map(|origin| origin.fetched),
+            })
+        };
         return term.json(format!("{:#}", Value::Array(all.iter().map(object).collect())));
     }
     let row = |one: &Cached| {
         let state = if one.is_partial { "half fetched" } else { "" };
-        vec![Size::bytes(one.bytes).rough(), cache::shown_time(one.used), state.into(), one.digest.to_string()]
+        let origin = one.origin.as_ref();
+        let (fetched, from) =
+            origin.map(|origin| (cache::shown_time(origin.fetched), origin.url.to_string())).unwrap_or_default();
+        let (size, used) = (Size::bytes(one.bytes).rough(), cache::shown_time(one.used));
+        vec![size, used, fetched, state.into(), one.digest.to_string(), from]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     if rows.is_empty() {
         return term.data("nothing was fetched");
     }
-    let columns = [Column::Number("SIZE"), Column::Text("USED"), Column::Text("STATE"), Column::Text("DIGEST")];
+    let texts = ["USED", "FETCHED", "STATE", "DIGEST", "FROM"].map(Column::Text);
+    let columns: Vec<Column> = std::iter::once(Column::Number("SIZE")).chain(texts).collect();
     term.data(table(&columns, &rows))
 }

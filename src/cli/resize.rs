@@ -24,6 +24,11 @@ pub(super) struct ResizeArgs {
     dry_run: bool,
 }
 
+/// What is left to do in a guest that runs: a virtio disk tells its guest that it has another size (Virtio 1.2, 5.2.5); that QEMU's NVMe
+/// and SATA disks do not is from memory.
+const WITHIN: &str = "a guest sees that of a virtio disk at once, of another one when it boots next; within it grow the partition and the file \
+                      system: growpart and resize2fs or xfs_growfs, gpart resize and growfs";
+
 fn size(text: &str) -> Result<Size, Fault> {
     Size::disk_written(text)
 }
@@ -33,12 +38,16 @@ pub(super) fn run(args: &ResizeArgs, term: &Term) -> Result<(), Vec<Diagnostic>>
     let (recipe, way_out) = of_recipe(&resize);
     if args.dry_run {
         resize.commands().iter().try_for_each(|command| term.data(command))?;
+        resize.told().map_or(Ok(()), |told| term.data(format!("# {told}")))?;
         return Ok(recipe.map_or(Ok(()), |line| term.data(format!("# {line}")))?);
     }
     let (disk, now, size) = (resize.disk.clone(), resize.now.rough(), resize.size.rough());
-    let is_there = resize.is_there();
+    let (is_there, is_live) = (resize.is_there(), resize.told().is_some());
     resize.perform(args.edit)?;
     term.say(if is_there { format!("{disk} has {size}") } else { format!("{disk} has {size}, and had {now}") });
+    if is_live {
+        term.say(WITHIN);
+    }
     if let Some(line) = recipe {
         term.data(line)?;
     }

@@ -4,11 +4,14 @@
 //! folder of one that is on its way: who fetches it holds the folder's lock, as does the program that it runs for that, and goes on
 //! where the one before ended. Only its owner may look into the cache, as into [`super::folder`].
 
+mod origin;
+
 use super::files::{self, io_fault};
 use super::folder::{Folder, Keeps};
 use crate::diag::Fault;
 use crate::model::fetch::PARTIAL;
 use crate::model::{Digest, DigestKind};
+pub(crate) use origin::Origin;
 use std::fs::{File, FileTimes, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -28,6 +31,8 @@ pub(crate) struct Cached {
     pub bytes: u64,
     /// When it was used last, in seconds since 1970.
     pub used: u64,
+    /// Where it came from, if that is known.
+    pub origin: Option<Origin>,
 }
 
 /// Returns what is in a cache, whole files first; nothing of one that is not there, and nothing that is not the cache's own.
@@ -50,7 +55,8 @@ fn whole(cache: &Path) -> Vec<Cached> {
             let digest = Digest::new(kind, name).ok().filter(|digest| digest.hex() == name)?;
             let path = folder.join(name);
             let meta = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some(Cached { digest, path, is_partial: false, bytes: meta.len(), used: used(&meta) })
+            let origin = Origin::of(&path);
+            Some(Cached { digest, path, is_partial: false, bytes: meta.len(), used: used(&meta), origin })
         };
         all.extend(files::names(&folder).iter().filter_map(own));
     }
@@ -69,7 +75,8 @@ fn partial(cache: &Path) -> Vec<Cached> {
         let parts: Vec<_> =
             files::names(&path).iter().filter_map(|name| path.join(name).symlink_metadata().ok()).collect();
         let used = parts.iter().chain([&meta]).map(used).max().unwrap_or_default();
-        Some(Cached { digest, path, is_partial: true, bytes: parts.iter().map(std::fs::Metadata::len).sum(), used })
+        let bytes = parts.iter().map(std::fs::Metadata::len).sum();
+        Some(Cached { digest, path, is_partial: true, bytes, used, origin: None })
     };
     files::names(&folder).iter().filter_map(own).collect()
 }
@@ -102,6 +109,7 @@ pub(crate) fn is_free(cached: &Cached) -> Result<bool, Fault> {
 /// Removes something of the cache; returns whether it could be, as somebody may be fetching it.
 pub(crate) fn remove(cached: &Cached) -> Result<bool, Fault> {
     if !cached.is_partial {
+        files::remove(&Origin::path(&cached.path))?;
         return files::remove(&cached.path).map(|()| true);
     }
     match Claim::of(&cached.path)? {
@@ -138,6 +146,11 @@ impl Claim {
     /// Returns the lock, which a program that is run for it is to hold too.
     pub(crate) fn lock(&self) -> &File {
         &self.lock
+    }
+
+    /// Notes where what was on its way came from, now that it is whole.
+    pub(crate) fn note_origin(&self, origin: &Origin, kept: &Path) -> Result<(), Fault> {
+        origin.keep(&self.folder, kept)
     }
 
     /// Returns how many bytes there are: of the longest file, as fetch(1) writes a whole one beside what it cannot go on with.

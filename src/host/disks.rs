@@ -2,6 +2,8 @@
 
 use super::files::{io_fault, remove, truncate};
 pub(crate) use super::fill::Filling;
+use super::reflink::{self, CopyWay, NewFile};
+use super::snapshots;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::model::snapshot::SnapshotName;
@@ -75,6 +77,13 @@ pub(crate) enum DiskChange {
         /// The device of the first of them.
         device: PathBuf,
     },
+    /// What is on files is kept in second ones that share their blocks, which stay: of all of them, or of none.
+    KeepFiles {
+        /// The name of the snapshots.
+        snapshot: SnapshotName,
+        /// The files, of which there is one at least.
+        files: Vec<PathBuf>,
+    },
     /// A disk gets what is in an image.
     Fill(Filling),
 }
@@ -89,6 +98,7 @@ impl DiskChange {
             | Self::GrowVolume { device, .. }
             | Self::DestroyVolume { device, .. }
             | Self::KeepVolumes { device, .. } => device,
+            Self::KeepFiles { files, .. } => files.first().map_or(Path::new(""), PathBuf::as_path),
             Self::Fill(filling) => &filling.path,
         }
     }
@@ -118,6 +128,7 @@ impl DiskChange {
             Self::RemoveFile { .. }
             | Self::CloneVolume { .. }
             | Self::DestroyVolume { .. }
+            | Self::KeepFiles { .. }
             | Self::KeepVolumes { .. } => None,
         }
     }
@@ -133,6 +144,7 @@ impl DiskChange {
             Self::RemoveFile { .. }
             | Self::CloneVolume { .. }
             | Self::DestroyVolume { .. }
+            | Self::KeepFiles { .. }
             | Self::KeepVolumes { .. } => {}
         }
     }
@@ -146,13 +158,24 @@ impl DiskChange {
             | Self::DestroyVolume { name, .. } => Some(name),
             Self::Fill(filling) => filling.volume.as_ref(),
             Self::KeepVolumes { volumes, .. } => volumes.first(),
-            Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile { .. } => None,
+            Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile { .. } | Self::KeepFiles { .. } => None,
         }
     }
 
     /// Returns whether vmrun does it itself.
     pub(crate) const fn is_done_without_a_command(&self) -> bool {
-        matches!(self, Self::MakeFile { .. } | Self::ResizeFile { .. } | Self::RemoveFile { .. } | Self::Fill(_))
+        match self {
+            Self::MakeFile { .. }
+            | Self::ResizeFile { .. }
+            | Self::RemoveFile { .. }
+            | Self::KeepFiles { .. }
+            | Self::Fill(_) => true,
+            Self::MakeVolume { .. }
+            | Self::CloneVolume { .. }
+            | Self::GrowVolume { .. }
+            | Self::DestroyVolume { .. }
+            | Self::KeepVolumes { .. } => false,
+        }
     }
 
     /// Returns whether there is a new disk afterwards, which is empty.
@@ -165,6 +188,9 @@ impl DiskChange {
         let zfs = |word: &str| Argv::new("zfs").arg(word);
         vec![match self {
             Self::Fill(filling) => return filling.commands(),
+            Self::KeepFiles { snapshot, files } => {
+                return files.iter().map(|file| reflink::command(file, &snapshot.of_file(file))).collect();
+            }
             Self::MakeFile { path, size } | Self::ResizeFile { path, size } => {
                 Argv::new("truncate").arg("-s").arg(size).arg(path.display())
             }
@@ -209,6 +235,7 @@ impl DiskChange {
             | Self::RemoveFile { .. }
             | Self::GrowVolume { .. }
             | Self::KeepVolumes { .. }
+            | Self::KeepFiles { .. }
             | Self::DestroyVolume { .. } => None,
         }
     }
@@ -221,6 +248,7 @@ impl DiskChange {
             Self::RemoveFile { path, is_filled: false } if has_data(path) => Some(Ok(())),
             Self::RemoveFile { path, .. } => Some(remove(path)),
             Self::Fill(filling) => Some(filling.perform()),
+            Self::KeepFiles { snapshot, files } => Some(keep(snapshot, files)),
             Self::MakeVolume { .. }
             | Self::CloneVolume { .. }
             | Self::GrowVolume { .. }
@@ -239,6 +267,24 @@ fn encryption(argv: Argv, encryption: Option<&Encryption>) -> Argv {
     key.fold(argv, |argv, property| argv.arg("-o").arg(property))
 }
 
+/// Keeps files in second ones. They get their names last: until then what is made of them goes by itself.
+fn keep(snapshot: &SnapshotName, files: &[PathBuf]) -> Result<(), Fault> {
+    let new = |file: &PathBuf| {
+        snapshots::clear_halves(file)?;
+        NewFile::of(file, &snapshot.of_file(file), CopyWay::Reflink, &mut |_| true)
+    };
+    let made: Vec<NewFile> = files.iter().map(new).collect::<Result<_, Fault>>()?;
+    for (at, made) in made.into_iter().enumerate() {
+        made.name().inspect_err(|_| {
+            let named = files.iter().take(at).map(|file| snapshots::remove_file(&snapshot.of_file(file)));
+            named.for_each(|gone| {
+                gone.may_fail("`vmrun snapshots` tells that it is not whole, and it can be removed by that")
+            });
+        })?;
+    }
+    Ok(())
+}
+
 fn has_data(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata(path).is_ok_and(|meta| meta.blocks() > 0)
@@ -250,4 +296,28 @@ fn make(path: &Path, size: Size) -> Result<(), Fault> {
     file.set_len(size.get()).map_err(io_fault("truncate", path)).inspect_err(|_| {
         remove(path).may_fail("the fault that matters is why it could not have its size");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_files_cannot_be_kept_in_reflinks_that_is_said_and_nothing_is_left() {
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let files: Vec<PathBuf> = ["a.img", "b.img"].map(|name| folder.path().join(name)).into();
+        for file in &files {
+            crate::host::library_tree::put(file, b"data").unwrap();
+        }
+        let snapshot = SnapshotName::of_tag("before-init").unwrap();
+        let change = DiskChange::KeepFiles { snapshot, files: files.clone() };
+        let commands: Vec<String> = change.commands().iter().map(Argv::to_string).collect();
+        let of = |file: &PathBuf| {
+            format!("cp --preserve=mode,ownership --reflink=always {0} {0}@vmrun-before-init", file.display())
+        };
+        assert_eq!(commands, files.iter().map(of).collect::<Vec<_>>());
+        let said = change.perform().unwrap().unwrap_err();
+        assert_eq!(said.message, format!("the file system of {} has no reflinks", files[0].display()));
+        assert_eq!(crate::host::files::names(folder.path()), ["a.img", "b.img"]);
+    }
 }

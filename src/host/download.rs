@@ -9,7 +9,7 @@ pub(super) mod pace;
 mod transfer;
 mod unreachable;
 
-use super::cache::{self, Claim};
+use super::cache::{self, Claim, Origin};
 use super::commands::fetch::{Transfer, program};
 use super::files::{self, io_fault};
 use super::folder::{Folder, Keeps};
@@ -199,6 +199,8 @@ impl<'a> Fetcher<'a> {
             std::fs::rename(&data, fetch.path())
         });
         kept.map_err(|why| Broken::Fault(io_fault("keep", &data)(why)))?;
+        let origin = Origin { url: fetch.url.clone(), fetched: cache::now() };
+        claim.note_origin(&origin, &fetch.path()).may_fail("where it came from is only told");
         claim.remove().may_fail("an empty folder of ours is in nobody's way");
         Ok(())
     }

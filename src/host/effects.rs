@@ -264,4 +264,6 @@ pub(crate) trait Effects {
     fn mark(&mut self, name: &VmName);
     /// Removes a file; absent is fine.
     fn remove(&mut self, path: &Path) -> Result<(), Fault>;
+    /// Returns whether a file can have a second one beside it that shares its blocks. That is tried, by one of which nothing is left.
+    fn has_reflinks(&self, path: &Path) -> Result<bool, Fault>;
 }

@@ -3,8 +3,9 @@
 use super::download::pace::Pace;
 use super::files::{beside, halves, io_fault, name_new, remove};
 use super::signals::Signals;
-use super::sparse::SparseDisk;
+use super::sparse::{SparseDisk, Window};
 use super::spawn;
+use super::writeback::meanwhile;
 use super::zstd::Packer;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
@@ -90,8 +91,9 @@ impl Export<'_> {
         let file = file.map_err(io_fault("make", path))?;
         file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         let done = file.try_clone().map_err(io_fault("write", path)).and_then(|to| {
-            self.pack(Some(to), watch).map_err(|fault| fault.context(path.display()))?;
-            file.sync_all().map_err(io_fault("write", path))?;
+            let (packed, brought) = meanwhile(&file, || self.pack(Some(to), watch));
+            packed.map_err(|fault| fault.context(path.display()))?;
+            brought.and_then(|()| file.sync_all()).map_err(io_fault("write", path))?;
             name_new(&new, path)
         });
         done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
@@ -118,12 +120,9 @@ impl Export<'_> {
         let mut writer = Writer::begin(to, self.manifest, self.texts)?;
         for disk in self.disks {
             let mut sum = DiskSum::default();
-            let (mut from, mut window) = (0, Vec::new());
-            while let Some(at) = disk.window(from, &mut window)? {
-                let found: Vec<(u64, &[u8])> = extents(&window)
-                    .into_iter()
-                    .filter_map(|range| Some((at + range.start as u64, window.get(range)?)))
-                    .collect();
+            let mut window = Window::default();
+            while disk.read(window.end, &mut window)? {
+                let found: Vec<(u64, &[u8])> = window.runs().flat_map(|(at, bytes)| members(at, bytes)).collect();
                 // The digest is made while the same bytes are written.
                 thread::scope(|scope| {
                     let summed = spawn::scoped(scope, || found.iter().for_each(|(at, bytes)| sum.add(*at, bytes)));
@@ -132,10 +131,14 @@ impl Export<'_> {
                     summed.and_then(|summed| summed.join().map_err(lost)).and(written)
                 })?;
                 watch.count(found.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
-                from = at + window.len() as u64;
             }
             writer.end_disk(sum.finish());
         }
         writer.end().map(drop)
     }
+}
+
+/// Returns what of some bytes of a disk is not zero, and where.
+fn members(at: u64, bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    extents(bytes).into_iter().filter_map(move |range| Some((at + range.start as u64, bytes.get(range)?)))
 }

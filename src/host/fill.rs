@@ -4,6 +4,7 @@
 use super::files::{beside, halves, io_fault, making_room, open, remove};
 use super::program::run;
 use super::spawn;
+use super::writeback::meanwhile;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::image::content::{Content, content};
@@ -85,7 +86,8 @@ impl Filling {
     pub(super) fn perform(&self) -> Result<(), Fault> {
         if self.volume.is_some() {
             let device = OpenOptions::new().write(true).open(&self.path).map_err(io_fault("open", &self.path))?;
-            return self.write(&self.path, &device);
+            self.write(&self.path, &device)?;
+            return device.sync_all().map_err(io_fault("write", &self.path));
         }
         halves::clear(&self.path)?;
         let new = beside(&self.path);
@@ -106,14 +108,18 @@ impl Filling {
 
     fn write(&self, path: &Path, file: &File) -> Result<(), Fault> {
         match self.form {
-            SourceForm::Format(_) => drop(run(&self.command(path)).map_err(|fault| with_room(fault, path))?),
+            SourceForm::Format(_) => {
+                let (done, brought) = meanwhile(file, || run(&self.command(path)));
+                done.map_err(|fault| with_room(fault, path))?;
+                brought.map_err(io_fault("write", path))?;
+            }
             SourceForm::Raw => {
                 let image = open(&self.image).map_err(io_fault("read", &self.image))?;
                 copy(&image, file).map_err(io_fault("write", path))?;
             }
             SourceForm::Packed(program) => self.unpack(program, path, file)?,
         }
-        file.sync_all().map_err(io_fault("write", path))
+        Ok(())
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the door")]

@@ -6,7 +6,7 @@ use super::files::{beside, halves, io_fault, open, remove};
 use super::fill::data_from;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::model::Size;
+use crate::model::{Argv, Size};
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
 use nix::unistd::{Whence, lseek};
@@ -29,6 +29,12 @@ pub(crate) enum CopyWay {
     Reflink,
     /// It has the same data.
     Data,
+}
+
+/// Returns the command that makes a reflink, with its owner and its mode.
+pub(crate) fn command(from: &Path, to: &Path) -> Argv {
+    let cp = Argv::new("cp").args(["--preserve=mode,ownership", "--reflink=always"]);
+    cp.arg(from.display()).arg(to.display())
 }
 
 /// Who hears how many bytes of data are copied by now, and says whether to go on.

@@ -8,7 +8,7 @@ use super::export::{MoveTell, Watch};
 use super::files::{beside, halves, io_fault, name_new, names, remove};
 use super::program::run;
 use super::signals::Signals;
-use super::sparse::SparseDisk;
+use super::sparse::{SparseDisk, Window};
 use super::zstd::Unpacker;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
@@ -185,13 +185,13 @@ impl NewDisk {
 
 /// Refuses a disk that has something from one byte to another.
 fn zero(disk: &SparseDisk, from: u64, to: u64) -> Result<(), Fault> {
-    let (mut from, mut window) = (from, Vec::new());
-    while let Some(at) = disk.window(from, &mut window)?.filter(|at| *at < to) {
-        let length = usize::try_from(to - at).unwrap_or(WINDOW).min(window.len());
-        if window.iter().take(length).any(|byte| *byte != 0) {
+    let (mut from, mut window) = (from, Window::default());
+    while from < to && disk.read(from, &mut window)? {
+        let before = |at: u64| usize::try_from(to.saturating_sub(at)).unwrap_or(WINDOW);
+        if window.runs().any(|(at, bytes)| bytes.iter().take(before(at)).any(|byte| *byte != 0)) {
             return Err(another(&disk.path));
         }
-        from = at + window.len() as u64;
+        from = window.end;
     }
     Ok(())
 }

@@ -3,21 +3,17 @@
 use super::Platform;
 use super::processes::{Hypervisor, HypervisorKind};
 use super::program::{Query, run};
+use super::qemu_monitor::QemuMonitor;
 use crate::bhyve::statistics::{self as bhyve, Count};
 use crate::model::Argv;
 use crate::qemu;
 use crate::qemu::statistics::{self, DiskUse};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a monitor may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How much of what a monitor says is listened to, in bytes: it tells events too.
-const ANSWER_MAX: usize = 1 << 20;
 
 /// What a hypervisor tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,28 +61,7 @@ fn counts(query: Query<'_>, name: &str, vcpus: u16) -> Option<Vec<Count>> {
 }
 
 fn disks(socket: &Path) -> Option<Vec<DiskUse>> {
-    let mut stream = UnixStream::connect(socket).ok()?;
-    stream.set_write_timeout(Some(PATIENCE)).ok()?;
-    stream.write_all(statistics::QUESTION.as_bytes()).ok()?;
-    answer(&mut stream, Instant::now() + PATIENCE)
-}
-
-/// Listens to a monitor until it answers, at most until then, however slowly and however much it says.
-fn answer(stream: &mut UnixStream, until: Instant) -> Option<Vec<DiskUse>> {
-    let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
-    while heard.len() < ANSWER_MAX {
-        let left = until.saturating_duration_since(Instant::now());
-        stream.set_read_timeout(Some(left)).ok()?;
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        let begin = heard.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        heard.extend_from_slice(&buffer[..count]);
-        let Some(end) = heard.iter().rposition(|byte| *byte == b'\n') else { continue };
-        let new = String::from_utf8_lossy(heard.get(begin..=end).unwrap_or_default()).into_owned();
-        if let Some(found) = new.lines().find_map(statistics::answer) {
-            return Some(found);
-        }
-    }
-    None
+    QemuMonitor::open(socket).ok()?.ask(statistics::QUESTION, PATIENCE, statistics::answer)
 }
 
 /// Returns what the interfaces have carried of those names.
@@ -142,24 +117,6 @@ mod tests {
     use super::*;
     use crate::diag::Fault;
     use crate::host::corpus::steps;
-
-    #[test]
-    fn a_monitor_that_does_not_answer_is_not_listened_to_for_ever() {
-        let soon = || Instant::now() + Duration::from_millis(50);
-        let heard = |text: &[u8]| {
-            let (mut theirs, mut ours) = UnixStream::pair().unwrap();
-            theirs.write_all(text).unwrap();
-            // It stays open, and says no more.
-            answer(&mut ours, soon())
-        };
-        assert_eq!(heard(b""), None);
-        assert_eq!(heard(b"{\"event\": \"X\"}\n{\"ret"), None);
-        let (mut theirs, mut ours) = UnixStream::pair().unwrap();
-        let flood = std::thread::spawn(move || while theirs.write_all(&[b'x'; 4096]).is_ok() {});
-        assert_eq!(answer(&mut ours, Instant::now() + Duration::from_secs(60)), None);
-        drop(ours);
-        flood.join().unwrap();
-    }
 
     #[test]
     fn what_an_interface_carried_is_with_its_link() {

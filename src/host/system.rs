@@ -176,16 +176,7 @@ impl Facts for System {
     }
 
     fn real(&self, path: &Path) -> PathBuf {
-        let found = path.ancestors().find_map(|there| match there.canonicalize() {
-            Ok(real) => Some((there, real)),
-            // A link to what is not there yet leads nowhere that could be told for certain.
-            Err(_) if there.is_symlink() => Some((there, PathBuf::new())),
-            Err(_) => None,
-        });
-        match found {
-            Some((there, real)) => path.strip_prefix(there).map_or(real.clone(), |rest| real.join(rest)),
-            None => path.into(),
-        }
+        file_fact::real(path)
     }
 
     fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>, Fault> {
@@ -372,6 +363,10 @@ impl Effects for System {
 
     fn remove(&mut self, path: &Path) -> Result<(), Fault> {
         remove(path)
+    }
+
+    fn has_reflinks(&self, path: &Path) -> Result<bool, Fault> {
+        super::reflink::has_reflinks(path)
     }
 }
 

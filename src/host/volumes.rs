@@ -166,7 +166,7 @@ impl Volumes {
             }
             // How large it is only its snapshot says.
             DiskChange::CloneVolume { device, .. } => file(device, None, true),
-            DiskChange::KeepVolumes { .. } => {}
+            DiskChange::KeepVolumes { .. } | DiskChange::KeepFiles { .. } => {}
             DiskChange::DestroyVolume { name, device } => {
                 files.remove(device);
                 self.known.remove(name.as_str());

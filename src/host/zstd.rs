@@ -61,6 +61,20 @@ fn wait_for(pipe: BorrowedFd<'_>, ready: PollFlags, signals: &Signals) -> io::Re
     }
 }
 
+/// Has a pipe take as much at once as anybody may have it take (pipe(7)): 64 KiB, as it is otherwise, have both ends wait for each other
+/// most of the time, and an export takes half as long again.
+#[cfg(target_os = "linux")]
+fn widen(pipe: &ChildStdin) -> nix::Result<()> {
+    fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1 << 20)).map(drop)
+}
+
+/// FreeBSD has no such call: its kernel has a pipe grow by itself, up to 64 KiB (sys_pipe.c, from memory).
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn widen(_: &ChildStdin) -> nix::Result<()> {
+    Ok(())
+}
+
 /// A stream that is packed as it is written.
 pub(super) struct Packer<'a> {
     child: Option<Child>,
@@ -78,6 +92,7 @@ impl<'a> Packer<'a> {
         // What takes nothing now may never do so again: that is waited for where signals are heard.
         let nonblocking = input.as_ref().map(|input| fcntl(input, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)));
         nonblocking.transpose().may_fail("then only what reads from it can end it");
+        input.as_ref().map_or(Ok(()), widen).may_fail("it only takes more turns to fill a pipe that is small");
         Ok(Self { child: Some(child), input, signals })
     }
 

@@ -23,6 +23,11 @@ impl Url {
         self.0.starts_with("https:")
     }
 
+    /// Returns it without a query, in which there may be a key.
+    pub(crate) fn without_query(&self) -> Self {
+        Self(self.0.split(['?', '#']).next().unwrap_or_default().into())
+    }
+
     /// Returns the name of the file: the last part of the path, without a query.
     pub(crate) fn file_name(&self) -> &str {
         let path = self.0.split(['?', '#']).next().unwrap_or_default();

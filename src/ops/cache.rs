@@ -2,8 +2,8 @@
 
 use super::settings::{platform, settings};
 use crate::diag::Fault;
-pub(crate) use crate::host::cache::Cached;
 use crate::host::cache::{self, now};
+pub(crate) use crate::host::cache::{Cached, Origin};
 use crate::host::clock::Utc;
 use std::time::Duration;
 

@@ -8,15 +8,17 @@ use crate::diag::{Diagnostic, Fault, Place, suggest};
 use crate::host::disks::DiskChange;
 use crate::host::files;
 use crate::host::growth::{self, Ungrown};
+use crate::host::live_disk::LiveDisk;
 use crate::host::system::System;
 use crate::host::volumes;
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{Effect, Host};
+use crate::host::{Effect, Facts as _, Host};
 use crate::image::content::Content;
 use crate::model::volume::DiskPlace;
-use crate::model::{Argv, Size};
+use crate::model::{Argv, Size, VmName};
 use crate::script::Recipe;
 use crate::script::edit::{self, SizeLiteral};
+use crate::supervise::recovery;
 use std::path::{Path, PathBuf};
 
 /// How many literals of one size are tried whether they are the disk's.
@@ -35,6 +37,8 @@ pub(crate) struct Resize {
     machine: MachineDisks,
     path: PathBuf,
     change: Option<DiskChange>,
+    /// What has it open, if the machine runs.
+    live: Option<LiveDisk>,
     host: System,
 }
 
@@ -78,22 +82,35 @@ impl Resize {
             return Err(fault.hint("its size is up to whoever makes it").into());
         }
         let path = place.path().to_path_buf();
-        if let Some(fault) = stopped::against(&host, machine.name(), std::slice::from_ref(&path)) {
+        let live = live(&host, machine.name(), &path);
+        let against = stopped::against(&host, machine.name(), std::slice::from_ref(&path));
+        if let Some(fault) = against.filter(|_| live.is_none()) {
             return Err(fault.into());
         }
         let (now, change) = grown(&host, &place, size)?;
+        let now = live.as_ref().map_or(now, |live| live.size.min(now));
         let said = said(&installation, &machine, &path, size)?;
-        Ok(Self { disk: shown, now, size, said, machine, path, change, host })
+        Ok(Self { disk: shown, now, size, said, machine, path, change, live, host })
     }
 
-    /// Returns the commands that do the same.
+    /// Returns the commands that do the same; what is left of it is told to QEMU.
     pub(crate) fn commands(&self) -> Vec<Argv> {
-        self.change.iter().flat_map(DiskChange::commands).collect()
+        self.own_change().iter().flat_map(DiskChange::commands).collect()
+    }
+
+    /// Returns what is told to QEMU where the machine runs, and where.
+    pub(crate) fn told(&self) -> Option<String> {
+        self.live.as_ref().filter(|_| !self.is_there()).map(|live| live.told(self.size))
     }
 
     /// Whether the disk has that size already.
-    pub(crate) const fn is_there(&self) -> bool {
-        self.change.is_none()
+    pub(crate) fn is_there(&self) -> bool {
+        self.change.is_none() && self.live.as_ref().is_none_or(|live| live.size == self.size)
+    }
+
+    /// Returns what is done to the disk here: of a guest that runs its QEMU has the file grow, in the call by which the guest hears of it.
+    fn own_change(&self) -> Option<DiskChange> {
+        self.change.clone().filter(|change| self.live.is_none() || !matches!(change, DiskChange::ResizeFile { .. }))
     }
 
     /// Writes the size into the recipe if that is wanted, and has the disk grow. Whoever dies in between leaves a recipe that has the
@@ -112,16 +129,20 @@ impl Resize {
             }
             Said::Nothing | Said::Already | Said::Literal(_) | Said::Computed(..) => None,
         };
-        let change = self.change.clone();
-        let disks = std::slice::from_ref(&self.path);
-        stopped::hold(&mut self.host, self.machine.name(), disks, |host| {
+        let (change, size) = (self.own_change(), self.size);
+        let live = self.live.as_ref().filter(|_| !self.is_there());
+        let grow = |host: &mut dyn Host| {
             correction.map_or(Ok(()), Correction::write)?;
-            let Some(change) = change else { return Ok(()) };
-            host.perform(&Effect::Disk(Box::new(change))).map(drop).inspect_err(|_| {
+            let changed = change.map_or(Ok(()), |change| host.perform(&Effect::Disk(Box::new(change))).map(drop));
+            changed.and_then(|()| live.map_or(Ok(()), |live| live.grow(size))).inspect_err(|_| {
                 let taken_back = correction.map_or(Ok(()), Correction::take_back);
                 taken_back.may_fail("the fault that matters is that of the disk, which the next start grows then");
             })
-        })?;
+        };
+        match &self.live {
+            Some(_) => grow(&mut self.host)?,
+            None => stopped::hold(&mut self.host, self.machine.name(), std::slice::from_ref(&self.path), grow)?,
+        }
         Ok(())
     }
 }
@@ -144,6 +165,15 @@ impl Correction {
         }
         files::rewrite(path, after)
     }
+}
+
+/// Returns the disk of a machine that runs here under a QEMU that tells of it: one of elsewhere may have another file of that path.
+fn live(host: &System, name: &VmName, path: &Path) -> Option<LiveDisk> {
+    let owner = recovery::holder(host, name)?;
+    if owner.is_some_and(|owner| owner.is_elsewhere(|| host.processes().space())) {
+        return None;
+    }
+    LiveDisk::of(host.settings(), name, path)
 }
 
 /// Returns a disk as it is said: of a volume its name.

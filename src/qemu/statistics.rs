@@ -22,8 +22,7 @@ pub struct DiskUse {
 }
 
 /// What is asked for.
-pub(crate) const QUESTION: &str =
-    "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-blockstats\",\"id\":\"disks\"}\n";
+pub(crate) const QUESTION: &str = "{\"execute\":\"query-blockstats\",\"id\":\"disks\"}";
 
 /// Reads the line that answers the question; nothing of any other.
 pub fn answer(line: &str) -> Option<Vec<DiskUse>> {

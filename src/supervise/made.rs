@@ -34,6 +34,7 @@ pub(super) fn words(change: &DiskChange) -> Option<Vec<String>> {
         | DiskChange::RemoveFile { .. }
         | DiskChange::GrowVolume { .. }
         | DiskChange::KeepVolumes { .. }
+        | DiskChange::KeepFiles { .. }
         | DiskChange::DestroyVolume { .. } => None,
     }
 }
@@ -84,6 +85,7 @@ pub(super) fn undo(host: &dyn Host, change: &DiskChange, left: &mut Left) {
         | DiskChange::RemoveFile { .. }
         | DiskChange::GrowVolume { .. }
         | DiskChange::KeepVolumes { .. }
+        | DiskChange::KeepFiles { .. }
         | DiskChange::DestroyVolume { .. } => {}
     }
 }

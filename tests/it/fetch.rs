@@ -41,7 +41,7 @@ impl Scene {
         Done { code: done.code, stdout: shown(&done.stdout), stderr: shown(&done.stderr) }
     }
 
-    /// What is in the cache, with how long each is.
+    /// What is in the cache, with how long each is; where a file came from is not told, if the file is there.
     fn cache(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![self.sandbox.path("cache")];
@@ -52,7 +52,7 @@ impl Scene {
                     let is_own = path.parent().unwrap().ends_with("partial");
                     found.extend(is_own.then(|| format!("{}/", shown(&path, &self.sandbox))));
                     folders.push(path);
-                } else {
+                } else if path.extension() != Some("origin".as_ref()) || !path.with_extension("").exists() {
                     found.push(format!("{} {}", shown(&path, &self.sandbox), fs::metadata(&path).unwrap().len()));
                 }
             }
@@ -412,10 +412,17 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
     fs::File::open(scene.sandbox.path(&format!("cache/sha256/{hex}"))).unwrap().set_times(times).unwrap();
     let listed = scene.run(&["cache", "list"]).stdout;
     let lines: Vec<&str> = listed.lines().collect();
-    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["SIZE", "USED", "STATE", "DIGEST"]);
-    assert_eq!(lines[1], format!("195.3 KiB  2023-11-14 22:13:20 UTC  -             sha256:{hex}"));
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["SIZE", "USED", "FETCHED", "STATE", "DIGEST", "FROM"]);
+    let origin = fs::read_to_string(scene.sandbox.path(&format!("cache/sha256/{hex}.origin"))).unwrap();
+    let origin: serde_json::Value = serde_json::from_str(&origin).unwrap();
+    let ago = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        - origin["fetched"].as_u64().unwrap();
+    assert!(ago < 120, "{origin}");
+    let (begin, end) = ("195.3 KiB  2023-11-14 22:13:20 UTC  ", "UTC  -             ");
+    let rest = lines[1].strip_prefix(begin).and_then(|rest| rest.split_once(end)).map(|(_, rest)| rest);
+    assert_eq!(rest.unwrap_or(lines[1]), format!("sha256:{hex}  http://127.0.0.1:80/a.img"));
     assert!(
-        lines[2].starts_with("  3 bytes  ") && lines[2].ends_with(&format!("half fetched  sha256:{other}")),
+        lines[2].starts_with("  3 bytes  ") && lines[2].ends_with(&format!("half fetched  sha256:{other}  -")),
         "{listed}"
     );
     let json = scene.run(&["cache", "list", "--json"]).stdout;
@@ -424,8 +431,10 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
         (json[0]["bytes"].as_u64(), json[0]["used"].as_u64(), json[1]["partial"].as_bool()),
         (Some(200_000), Some(1_700_000_000), Some(true))
     );
+    assert_eq!((&json[0]["fetched"], json[0]["url"].as_str()), (&origin["fetched"], Some("http://127.0.0.1:80/a.img")));
+    assert_eq!((&json[1]["fetched"], &json[1]["url"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     // Who uses it notes that.
-    let rm = format!("rm [tmp]/cache/sha256/{hex}");
+    let rm = format!("rm [tmp]/cache/sha256/{hex} [tmp]/cache/sha256/{hex}.origin");
     same(&scene.run(&["cache", "prune", "--dry-run"]).stdout, &rm);
     assert_eq!(scene.run(&["r.rhai"]).code, 0);
     same(&scene.run(&["cache", "prune", "--dry-run"]).stdout, "");
@@ -435,6 +444,29 @@ fn the_cache_is_listed_and_what_nobody_uses_is_removed() {
     same(&scene.run(&["cache", "prune", "--older-than", "0s"]).stdout, &all);
     assert_eq!(scene.cache(), ["sha256/notes 4"]);
     same(&scene.run(&["cache", "list"]).stdout, "nothing was fetched");
+}
+
+/// A query may be a key, which is neither kept nor shown; a file that an earlier version has fetched has no origin.
+#[test]
+fn the_cache_tells_no_query_of_an_address_and_nothing_of_files_without_an_origin() {
+    let scene = Scene::new();
+    let (bytes, key) = (image(), "key=hunter2");
+    let hex = sha256(&bytes);
+    let url = scene.publisher.serve(&format!("a.img?{key}"), Answer::File(bytes));
+    scene.sandbox.write("r.rhai", &format!("print(fetch(\"{url}\", #{{ sha256: \"{hex}\" }}));\n"));
+    assert_eq!(scene.run(&["r.rhai"]).code, 0);
+    let file = scene.sandbox.path(&format!("cache/sha256/{hex}.origin"));
+    assert!(!fs::read_to_string(&file).unwrap().contains("hunter2"));
+    for args in [&["cache", "list"][..], &["cache", "list", "--json"]] {
+        let said = scene.run(args);
+        assert!(said.stdout.contains("http://127.0.0.1:80/a.img") && !said.stdout.contains("hunter2"), "{said:?}");
+    }
+    fs::remove_file(file).unwrap();
+    let listed = scene.run(&["cache", "list"]).stdout;
+    let line = listed.lines().nth(1).unwrap();
+    assert!(line.ends_with(&format!(" UTC  -        -      sha256:{hex}  -")), "{listed}");
+    same(&scene.run(&["cache", "prune", "--older-than", "0s"]).stdout, &format!("rm [tmp]/cache/sha256/{hex}"));
+    assert_eq!(scene.cache(), [""; 0]);
 }
 
 /// What an image is nobody knows before it is here: a rehearsal takes nothing for granted, and the run looks.

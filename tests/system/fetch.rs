@@ -22,8 +22,14 @@ fn fetches(sandbox: &Sandbox, publisher: &Publisher, answer: Answer, is: &str) -
     Done { stderr: publisher.shown(&done.stderr), ..done }
 }
 
+/// How many files are whole, and how many are on their way. Each that is whole has its origin beside it, and nothing else has one.
 fn parts(sandbox: &Sandbox) -> [usize; 2] {
-    ["cache/sha512", "cache/partial"].map(|name| std::fs::read_dir(sandbox.path(name)).map_or(0, Iterator::count))
+    let count = |name: &str| std::fs::read_dir(sandbox.path(name)).map_or(0, Iterator::count);
+    let names: Vec<_> = std::fs::read_dir(sandbox.path("cache/sha512")).into_iter().flatten().flatten().collect();
+    let origins = names.iter().filter(|entry| entry.path().extension().is_some_and(|end| end == "origin"));
+    let (origins, all) = (origins.count(), names.len());
+    assert_eq!(all, 2 * origins);
+    [all - origins, count("cache/partial")]
 }
 
 #[test]

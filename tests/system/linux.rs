@@ -7,6 +7,7 @@ mod identity;
 mod list;
 mod monitor;
 mod network;
+mod resize;
 mod screen;
 mod serial_log;
 mod story;

@@ -98,6 +98,40 @@ web.vars
     );
 }
 
+#[test]
+fn files_with_reflinks_are_kept_before_another_system_is_installed_and_come_back() {
+    need(&["unshare", "mount", "mkfs.xfs"]);
+    let sandbox = machine();
+    let recipe = sandbox.read("web.rhai").replace(", #{ vars: \"[tmp]/vm/web.vars\" }", "");
+    sandbox.write("web.rhai", &recipe);
+    sandbox.write("fake/exits", "1\n");
+    holds(
+        &sandbox,
+        "
+$ vmrun plan web.rhai --init | grep reflink
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-before-init
+$ vmrun plan web.rhai | grep reflink
+[1]
+$ ls vm | grep @
+[1]
+$ vmrun web.rhai --init
+$ stat -c \"%a %s %n\" vm/web.img@vmrun-before-init
+640 67108864 vm/web.img@vmrun-before-init
+$ test $(($(used) - $(cat before))) -lt 1024
+$ write second
+$ vmrun plan web.rhai --init | grep reflink
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-before-init-2
+$ vmrun rollback web before-init
+cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img@vmrun-before-init [tmp]/vm/web.img.new
+mv [tmp]/vm/web.img.new [tmp]/vm/web.img
+vmrun: the disks of web are as in before-init
+$ echo first > vm/web.vars; sum | cmp - first
+$ sed -i \"1i snapshot_before_init(false);\" web.rhai; vmrun plan web.rhai --init | grep reflink
+[1]
+",
+    );
+}
+
 /// Where nobody has reflinks, two disks; what each of them has.
 fn copied() -> (Sandbox, tempfile::TempDir) {
     let sandbox = host(

@@ -216,6 +216,10 @@ impl Effects for Elsewhere {
     fn remove(&mut self, _: &Path) -> Result<(), Fault> {
         Err(no_effect())
     }
+
+    fn has_reflinks(&self, _: &Path) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }
 
 impl Guests for Elsewhere {

@@ -146,6 +146,7 @@ impl Rehearsal {
             | DiskChange::CloneVolume { .. }
             | DiskChange::DestroyVolume { .. }
             | DiskChange::KeepVolumes { .. }
+            | DiskChange::KeepFiles { .. }
             | DiskChange::Fill(_) => {}
         }
     }
@@ -248,6 +249,10 @@ impl Effects for Rehearsal {
 
     fn remove(&mut self, _: &Path) -> Result<(), Fault> {
         Ok(())
+    }
+
+    fn has_reflinks(&self, path: &Path) -> Result<bool, Fault> {
+        self.below.has_reflinks(path)
     }
 }
 

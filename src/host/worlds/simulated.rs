@@ -174,6 +174,10 @@ impl Effects for Simulated {
         self.fixture.borrow_mut().world.files.remove(path);
         Ok(())
     }
+
+    fn has_reflinks(&self, _: &Path) -> Result<bool, Fault> {
+        Ok(false)
+    }
 }
 
 impl Guests for Simulated {

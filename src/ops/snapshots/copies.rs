@@ -4,7 +4,7 @@
 use super::{Listener, SnapshotEvent};
 use crate::diag::Fault;
 use crate::host::Platform;
-use crate::host::reflink::{CopyWay, NewFile, against_room, data_of, has_reflinks};
+use crate::host::reflink::{self, CopyWay, NewFile, against_room, data_of, has_reflinks};
 use crate::host::signals::Signals;
 use crate::model::{Argv, Size};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Copy {
     pub(super) fn command(&self, to: &Path, platform: Platform) -> Argv {
         let cp = Argv::new("cp");
         let cp = match (self.way, platform) {
-            (CopyWay::Reflink, _) => cp.args(["--preserve=mode,ownership", "--reflink=always"]),
+            (CopyWay::Reflink, _) => return reflink::command(&self.from, to),
             (CopyWay::Data, Platform::Linux) => cp.args(["--preserve=mode,ownership", "--sparse=always"]),
             (CopyWay::Data, Platform::FreeBsd) => cp.arg("-p"),
         };

@@ -1,6 +1,6 @@
-//! What is on the volumes of a machine is kept before `--init` lets another system write to them.
-//!
-//! Files are not: whether they have reflinks is no question to every host, and FreeBSD's have none that are sure.
+//! What is on the disks of a machine is kept before `--init` lets another system write to them: on volumes of ZFS, and on files whose
+//! file system has reflinks, both of which take neither time nor space. Other files are not copied: `vmrun snapshot --copy` does that.
+//! Of FreeBSD's files nothing sure is known of whether they share blocks (`host::reflink`), so that they are not kept.
 
 use super::machine::warn;
 use super::{Call, Param, Type, Word, WordKind, expected};
@@ -14,13 +14,13 @@ use crate::model::snapshot::SnapshotName;
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::script::raise::Raised;
 use rhai::Dynamic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) const WORDS: &[Word] = &[Word {
     name: "snapshot_before_init",
     kind: WordKind::Description,
     params: &[Param::written("kept", Type::Flag, "false")],
-    help: "Says whether what is on volumes of ZFS is kept in a snapshot before a boot with `--init`, as it is where nothing is said.",
+    help: "Says whether what is on volumes of ZFS, and on files with reflinks, is kept in a snapshot before a boot with `--init`, as it is where nothing is said.",
     ..Word::of(snapshot_before_init)
 }];
 
@@ -32,7 +32,7 @@ const TAG: &str = "before-init";
 pub(crate) struct BeforeInit {
     is_off: bool,
     /// What was kept in this evaluation.
-    kept: Vec<VolumeName>,
+    kept: Vec<PathBuf>,
 }
 
 fn snapshot_before_init(call: &Call<'_>) -> Result<Dynamic, Raised> {
@@ -42,58 +42,111 @@ fn snapshot_before_init(call: &Call<'_>) -> Result<Dynamic, Raised> {
     Ok(Dynamic::UNIT)
 }
 
-/// Keeps the volumes of a machine that have data, those of a pool at one moment. It is not given back: the snapshots stay.
+/// The disks of a machine that can be kept.
+#[derive(Default)]
+struct Disks {
+    /// The volumes of each pool, with their devices.
+    pools: Vec<Vec<(VolumeName, PathBuf)>>,
+    files: Vec<PathBuf>,
+    have_data: bool,
+}
+
+impl Disks {
+    fn has(&self, path: &Path) -> bool {
+        self.files.iter().chain(self.pools.iter().flatten().map(|(_, device)| device)).any(|one| one == path)
+    }
+
+    fn add_volume(&mut self, name: VolumeName, device: PathBuf) {
+        match self.pools.iter_mut().find(|pool| pool.iter().any(|(other, _)| other.pool() == name.pool())) {
+            Some(pool) => pool.push((name, device)),
+            None => self.pools.push(vec![(name, device)]),
+        }
+    }
+
+    /// Returns what keeps them, those of a pool at one moment, all by one name.
+    fn changes(self, host: &dyn Host) -> Result<Vec<DiskChange>, Fault> {
+        let snapshot = free_name(host, &self)?;
+        let of_pool = |pool: Vec<(VolumeName, PathBuf)>| {
+            let (volumes, devices): (Vec<VolumeName>, Vec<PathBuf>) = pool.into_iter().unzip();
+            let device = devices.into_iter().next()?;
+            Some(DiskChange::KeepVolumes { snapshot: snapshot.clone(), volumes, device })
+        };
+        let mut changes: Vec<DiskChange> = self.pools.into_iter().filter_map(of_pool).collect();
+        if !self.files.is_empty() {
+            changes.push(DiskChange::KeepFiles { snapshot, files: self.files });
+        }
+        Ok(changes)
+    }
+}
+
+/// Keeps the disks of a machine that has data on one of them. It is not given back: the snapshots stay.
 pub(super) fn keep(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
     if !call.evaluation().inputs.init || call.evaluation().before_init.is_off {
         return Ok(());
     }
-    for pool in pools(call, machine) {
-        let names: Vec<&VolumeName> = pool.iter().map(|(name, _)| name).collect();
-        let snapshot = free_name(&*call.evaluation().run().host, &names)?;
-        let Some((_, device)) = pool.first().cloned() else { continue };
-        let volumes: Vec<VolumeName> = names.into_iter().cloned().collect();
-        call.evaluation().before_init.kept.extend(volumes.clone());
+    let disks = disks(call, machine);
+    // Without one that is empty a snapshot would not be of the machine; with all of them empty it is of nothing.
+    if !disks.have_data {
+        return Ok(());
+    }
+    let kept = disks.files.iter().chain(disks.pools.iter().flatten().map(|(_, device)| device));
+    let kept: Vec<PathBuf> = kept.cloned().collect();
+    call.evaluation().before_init.kept.extend(kept);
+    let changes = disks.changes(&*call.evaluation().run().host)?;
+    for change in changes {
         call.evaluation().asks(&call.site);
-        let effect = Effect::Disk(Box::new(DiskChange::KeepVolumes { snapshot, volumes, device }));
-        let done = call.evaluation().run().act(&effect);
+        let done = call.evaluation().run().act(&Effect::Disk(Box::new(change)));
         done.map_err(|fault| call.evaluation().raised(fault.hint("`snapshot_before_init(false)` goes without it")))?;
     }
     Ok(())
 }
 
-/// Returns the volumes of each pool, if any of them has data: without one that is empty a snapshot would not be of the machine. Of a
-/// host that is not here nothing is known.
-fn pools(call: &Call<'_>, machine: &Machine) -> Vec<Vec<(VolumeName, PathBuf)>> {
-    let mut pools: Vec<Vec<(VolumeName, PathBuf)>> = Vec::new();
-    let mut have_data = false;
+/// Returns the disks that can be kept. Of a host that is not here nothing is known.
+fn disks(call: &Call<'_>, machine: &Machine) -> Disks {
+    let mut disks = Disks::default();
     if call.evaluation().run().host.is_assumed() {
-        return pools;
+        return disks;
     }
     for (.., path, access) in machine.devices().flat_map(|(_, device)| device.images()) {
         let mut evaluation = call.evaluation();
         let zvols = evaluation.run().host.settings().zvols.clone();
-        let Ok(DiskPlace::Volume(name, device)) = DiskPlace::of(path.as_path(), &zvols) else { continue };
-        let is_known =
-            evaluation.before_init.kept.contains(&name) || pools.iter().flatten().any(|(other, _)| *other == name);
-        if is_known || access == Access::ReadOnly || evaluation.run().has_to_do_with(&device) {
+        let Ok(place) = DiskPlace::of(path.as_path(), &zvols) else { continue };
+        let is_known = evaluation.before_init.kept.iter().any(|one| one == place.path()) || disks.has(place.path());
+        if is_known || access == Access::ReadOnly || evaluation.run().has_to_do_with(place.path()) {
             continue;
         }
-        let lacks = lacking_room(&*evaluation.run().host, &name);
-        drop(evaluation);
-        match lacks {
-            Room::Unknown => continue,
-            Room::Lacks(fault) => {
-                warn(call, fault.into());
-                continue;
+        match place {
+            DiskPlace::Device(_) => {}
+            DiskPlace::File(path) => {
+                let host = &*evaluation.run().host;
+                // What a link leads to is what is kept.
+                let path = host.real(&path);
+                if let Some(has_data) = cheap_file(host, &path).filter(|_| !disks.has(&path)) {
+                    disks.have_data |= has_data;
+                    disks.files.push(path);
+                }
             }
-            Room::Enough { has_data } => have_data |= has_data,
-        }
-        match pools.iter_mut().find(|pool| pool.iter().any(|(other, _)| other.pool() == name.pool())) {
-            Some(pool) => pool.push((name, device)),
-            None => pools.push(vec![(name, device)]),
+            DiskPlace::Volume(name, device) => {
+                let room = lacking_room(&*evaluation.run().host, &name);
+                drop(evaluation);
+                match room {
+                    Room::Unknown => {}
+                    Room::Lacks(fault) => warn(call, fault.into()),
+                    Room::Enough { has_data } => {
+                        disks.have_data |= has_data;
+                        disks.add_volume(name, device);
+                    }
+                }
+            }
         }
     }
-    if have_data { pools } else { Vec::new() }
+    disks
+}
+
+/// Returns whether a file has data, if it is one that can be kept at no cost; one in whose folder nothing can be made is none.
+fn cheap_file(host: &dyn Host, path: &Path) -> Option<bool> {
+    let fact = host.file(path).filter(|fact| fact.size.is_some() && !fact.is_folder)?;
+    matches!(host.has_reflinks(path), Ok(true)).then_some(fact.has_data)
 }
 
 /// Whether there is room for a snapshot.
@@ -136,12 +189,13 @@ fn lacking_room(host: &dyn Host, name: &VolumeName) -> Room {
     }
 }
 
-/// Returns the first name that none of the volumes has a snapshot of.
-fn free_name(host: &dyn Host, volumes: &[&VolumeName]) -> Result<SnapshotName, Fault> {
+/// Returns the first name that none of the disks has a snapshot of.
+fn free_name(host: &dyn Host, disks: &Disks) -> Result<SnapshotName, Fault> {
     let mut taken: Vec<SnapshotName> = Vec::new();
-    for volume in volumes {
+    for (volume, _) in disks.pools.iter().flatten() {
         taken.extend(snapshots::of_volume(host, volume)?.into_iter().map(|one| one.name));
     }
+    taken.extend(disks.files.iter().flat_map(|file| snapshots::of_file(file)).map(|one| one.name));
     let mut name = SnapshotName::of_tag(TAG)?;
     for number in 2.. {
         if !taken.contains(&name) {
