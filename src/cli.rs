@@ -42,6 +42,7 @@ mod permit_guard;
 mod plan;
 mod record;
 mod remove;
+mod reservation;
 mod resize;
 mod run;
 mod screenshot;
@@ -300,12 +301,16 @@ enum HelperCommand {
     /// Hold the permit of a machine, and end its guest where it is lost: a helper of a machine with `permit`
     #[command(hide = true)]
     PermitGuard(permit_guard::PermitGuardArgs),
+    /// Have a reservation, or renew it: what guards the permit of a machine with `reservation` runs it
+    #[command(hide = true)]
+    Reservation(reservation::ReservationArgs),
 }
 
 fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
         HelperCommand::SerialRelay(args) => serial_relay::run(&args),
         HelperCommand::PermitGuard(args) => permit_guard::run(&args, term),
+        HelperCommand::Reservation(args) => reservation::run(&args, term),
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod reflink;
 pub(crate) mod report;
+pub(crate) mod reservation;
 pub(crate) mod restore;
 pub(crate) mod rights;
 pub(crate) mod seat;

@@ -29,6 +29,12 @@ pub(super) struct PermitGuardArgs {
     /// How often it is renewed
     #[arg(long, value_parser = duration)]
     every: Option<Duration>,
+    /// A host that is proved to be fenced
+    #[arg(long)]
+    fenced: Option<String>,
+    /// The file or device with the reservation that is the permit
+    #[arg(long, conflicts_with_all = ["acquire", "keep"])]
+    reservation: Option<PathBuf>,
     /// What a line has in it by which the command of `--acquire` says that it holds
     #[arg(long, allow_hyphen_values = true)]
     ready: Option<String>,
@@ -46,7 +52,11 @@ pub(super) fn run(args: &PermitGuardArgs, term: &Term) -> Result<(), Vec<Diagnos
         return Err(permit::become_holder(argv).into());
     }
     let times = Times { ttl: args.ttl, within: args.within, every: args.every, wait: None };
-    let permit = Permit { ready: args.ready.clone(), ..Permit::new(acquire, keep, times)? };
+    let permit = match &args.reservation {
+        Some(path) => Permit::reserved(path, times)?,
+        None => Permit::new(acquire, keep, times)?,
+    };
+    let permit = Permit { ready: args.ready.clone(), fenced: args.fenced.clone(), ..permit };
     let (Some(machine), Some(listen)) = (args.machine.clone(), args.listen.clone()) else {
         return Err(Fault::usage("`--become` needs a command: `--acquire`").into());
     };

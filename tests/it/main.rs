@@ -131,6 +131,7 @@ mod relative;
 mod released;
 mod repeats;
 mod replay;
+mod reservation;
 mod resets;
 mod restart;
 mod screen;
