@@ -2,7 +2,7 @@
 
 use super::run::duration;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, shown};
 use crate::model::VmName;
 use crate::ops::permit::{self, GuardRequest, Permit, Times};
 use clap::Args;
@@ -60,8 +60,10 @@ pub(super) fn run(args: &PermitGuardArgs, term: &Term) -> Result<(), Vec<Diagnos
     let (Some(machine), Some(listen)) = (args.machine.clone(), args.listen.clone()) else {
         return Err(Fault::usage("`--become` needs a command: `--acquire`").into());
     };
-    if let Some(why) = permit::guard(GuardRequest { machine, permit, listen }, &|trouble| term.say(trouble))? {
-        term.say(why);
+    // In a log, what vmrun says of a machine begins otherwise: this is what the guard says to whoever waits for it.
+    let tell = |why: &str| term.passed_as_error(format!("permit: {}\n", shown::line(why)).as_bytes());
+    if let Some(why) = permit::guard(GuardRequest { machine, permit, listen }, &tell)? {
+        tell(&why);
     }
     Ok(())
 }

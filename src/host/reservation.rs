@@ -149,9 +149,9 @@ mod tests {
         let there = std::fs::metadata(&path).unwrap();
         assert_eq!((there.len(), there.mode() & 0o777), (4096, 0o600));
         // Somebody has emptied it, or has written to it by hand.
-        std::fs::write(&path, "").unwrap();
+        File::create(&path).unwrap();
         assert_eq!(file.read().unwrap(), Sector::Blank);
-        std::fs::write(&path, "vmrun\n").unwrap();
+        File::create(&path).unwrap().write_all_at(b"vmrun\n", 0).unwrap();
         assert_eq!(file.read().unwrap(), Sector::Garbled);
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn two_paths_of_one_file_are_one() {
         let folder = tempfile::tempdir().unwrap();
         let (one, link, other) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));
-        std::fs::write(&one, "").unwrap();
+        File::create(&one).unwrap();
         std::os::unix::fs::symlink(&one, &link).unwrap();
         assert!(is_same(&one, &link) && is_same(&other, &other) && !is_same(&one, &other));
         assert!(is_same(Path::new("/dev/null"), Path::new("/dev/null")));

@@ -59,6 +59,7 @@ pub(crate) struct Record {
 }
 
 /// What stands where a record may be.
+#[expect(clippy::large_enum_variant, reason = "there are one or two of them at a time")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sector {
     /// Nothing but zeros.
@@ -286,10 +287,7 @@ impl Claim {
     }
 
     fn unchanged_since(&self, found: &Sector) -> Option<Duration> {
-        match &self.phase {
-            Phase::Watching(seen, since) if seen == found => Some(*since),
-            _ => None,
-        }
+        if let Phase::Watching(seen, since) = &self.phase { Some(*since).filter(|_| seen == found) } else { None }
     }
 
     fn watch(&mut self, ended: Duration, found: &Sector) -> Step {
@@ -329,10 +327,9 @@ impl Claim {
 
 /// Returns the record that a run has found, where it is still its own.
 pub(crate) fn own(found: &Sector, nonce: &str) -> Result<Record, Refusal> {
-    match found {
-        Sector::Record(record) if record.owner.nonce == nonce && !record.is_released => Ok(record.clone()),
-        other => Err(Refusal::Overtaken(other.clone())),
-    }
+    let is_own = |record: &&Record| record.owner.nonce == nonce && !record.is_released;
+    let record = if let Sector::Record(record) = found { Some(record) } else { None };
+    record.filter(is_own).cloned().ok_or_else(|| Refusal::Overtaken(found.clone()))
 }
 
 #[cfg(test)]

@@ -160,9 +160,11 @@ impl Guard {
         let now = clock::uptime();
         reserve(&mut asked)?;
         let (ready, is_own) = (asked.permit.ready.clone().unwrap_or_default(), asked.permit.reservation.is_some());
-        let start = |argv: &Argv| match is_own {
-            true => WatchedCommand::start_own(argv, Some(&ready)),
-            false => WatchedCommand::start(&holding(argv), argv, Some(&ready)),
+        let start = |argv: &Argv| {
+            if is_own {
+                return WatchedCommand::start_own(argv, Some(&ready));
+            }
+            WatchedCommand::start(&holding(argv), argv, Some(&ready))
         };
         let holder = asked.permit.acquire.as_ref().map(start).transpose()?;
         let record = PermitRecord::new(asked.permit.clone());

@@ -1,7 +1,7 @@
 //! A machine whose permit is a reservation, a record beside its disk, on the fake FreeBSD: what of other hosts stands there is respected,
 //! and taken over with proof alone.
 
-use super::host::{SOON, kill, lives};
+use super::host::{Host, SOON, ended, kill, lives};
 use super::sandbox::{Done, Running, Sandbox, same};
 use std::fmt::Write as _;
 use std::fs;
@@ -341,7 +341,7 @@ fn a_place_that_takes_no_record_is_told() {
         // The guard has said it, too.
         (
             done.code,
-            said.lines().skip_while(|line| line.starts_with("vmrun: ")).map(|line| format!("{line}\n")).collect(),
+            said.lines().skip_while(|line| line.starts_with("permit: ")).map(|line| format!("{line}\n")).collect(),
         )
     };
     let not_had = |why: &str| (5, format!("error: the permit is not to be had: {why}\n{HINT}"));
@@ -374,6 +374,31 @@ fn a_place_that_takes_no_record_is_told() {
                 .into()
         )
     );
+}
+
+#[test]
+fn a_machine_in_the_background_keeps_its_reservation_and_proof_is_for_one_start() {
+    let host = Host::new("run\nrun\nrun\n");
+    host.recipe("db", &format!("permit(#{{ reservation: \"[tmp]/vm/db.reservation\", {TTL} }});\n"));
+    let path = host.path("vm/db.reservation");
+    Record::of("two").write(&path);
+    ended(&host.run(&["start", "db.rhai", "--fenced", "two"]), 0, "vmrun: db runs");
+    let held = |line: &str| line.starts_with("permit ") && line.contains("  held since ");
+    assert!(host.run(&["status", "db"]).stdout.lines().any(held));
+    kill(host.status("db").unwrap().supervisor.unwrap());
+    ended(&host.run(&["adopt", "db"]), 0, "vmrun: db goes on; it was taken over");
+    assert_eq!(told(&host, "epoch"), "7");
+    ended(&host.run(&["restart", "db"]), 0, "vmrun: db is down\nvmrun: db runs");
+    assert_eq!(told(&host, "epoch"), "8");
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    assert_eq!(told(&host, "is"), "released");
+    Record::of("two").write(&path);
+    let done = host.run(&["start", "db"]);
+    let why = "[tmp]/vm/db.reservation is two's, for its db, and was not renewed for 3s; two may be paused or cut off: fence it, then start by \
+               `--fenced two`";
+    assert!(done.stderr.contains(&format!("error: the permit is not to be had: {why}\n")), "{done:?}");
+    assert_eq!(done.code, 5);
+    host.is_clean();
 }
 
 #[test]
