@@ -43,6 +43,7 @@ mod permit_guard;
 mod plan;
 mod record;
 mod remove;
+mod reservation;
 mod resize;
 mod run;
 mod screenshot;
@@ -304,6 +305,9 @@ enum HelperCommand {
     /// Answer a vmrun that moves a machine to this host: called by that one, by ssh
     #[command(hide = true)]
     MigrateReceive,
+    /// Have a reservation, or renew it: what guards the permit of a machine with `reservation` runs it
+    #[command(hide = true)]
+    Reservation(reservation::ReservationArgs),
 }
 
 fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
@@ -311,6 +315,7 @@ fn helper(command: HelperCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
         HelperCommand::SerialRelay(args) => serial_relay::run(&args),
         HelperCommand::PermitGuard(args) => permit_guard::run(&args, term),
         HelperCommand::MigrateReceive => migrate::receive(),
+        HelperCommand::Reservation(args) => reservation::run(&args, term),
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) mod program;
 mod qemu_monitor;
 pub(crate) mod reflink;
 pub(crate) mod report;
+pub(crate) mod reservation;
 pub(crate) mod restore;
 pub(crate) mod rights;
 pub(crate) mod seat;

@@ -39,6 +39,7 @@ pub(crate) mod passthru;
 pub(crate) mod path;
 pub(crate) mod pci;
 pub(crate) mod permit;
+pub(crate) mod reservation;
 pub(crate) mod router;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -46,6 +46,7 @@ pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod remote;
 pub(crate) mod remove;
+pub(crate) mod reservation;
 pub(crate) mod resize;
 pub(crate) mod restart;
 mod roff;

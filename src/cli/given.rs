@@ -42,6 +42,9 @@ pub(super) struct PermitArgs {
     /// How long that permit is good without being renewed; the guest is down within two thirds of it [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = super::run::duration)]
     permit_ttl: Option<Duration>,
+    /// Take over the reservation of a host that certainly writes no more: it was switched off, or cut off from the disk
+    #[arg(long, value_name = "HOST")]
+    fenced: Option<String>,
 }
 
 impl PermitArgs {
@@ -50,7 +53,7 @@ impl PermitArgs {
         let (acquire, keep) = (self.permit.clone(), self.permit_keep.clone());
         let permit = PermitOptions { acquire, keep, ttl: self.permit_ttl };
         permit.permit().map_err(|fault| fault.blame(Blame::Usage))?;
-        Ok(RecipeRequest { permit, ..request })
+        Ok(RecipeRequest { permit, fenced: self.fenced.clone(), ..request })
     }
 }
 

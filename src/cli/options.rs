@@ -33,6 +33,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("events", "a file to which events are added"),
     ("every", "how often"),
     ("exits", "the exit statuses of bhyve in turn"),
+    ("fenced", "a host that certainly writes no more"),
     ("file", "a further file of an image"),
     ("fill", "the value of a placeholder in a script"),
     ("folder", "the folder of the recipes, with vmrun.toml"),

@@ -2,7 +2,7 @@
 
 use super::run::duration;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, shown};
 use crate::model::VmName;
 use crate::ops::permit::{self, GuardRequest, Permit, Times};
 use clap::Args;
@@ -29,6 +29,12 @@ pub(super) struct PermitGuardArgs {
     /// How often it is renewed
     #[arg(long, value_parser = duration)]
     every: Option<Duration>,
+    /// A host that is proved to be fenced
+    #[arg(long)]
+    fenced: Option<String>,
+    /// The file or device with the reservation that is the permit
+    #[arg(long, conflicts_with_all = ["acquire", "keep"])]
+    reservation: Option<PathBuf>,
     /// What a line has in it by which the command of `--acquire` says that it holds
     #[arg(long, allow_hyphen_values = true)]
     ready: Option<String>,
@@ -46,12 +52,18 @@ pub(super) fn run(args: &PermitGuardArgs, term: &Term) -> Result<(), Vec<Diagnos
         return Err(permit::become_holder(argv).into());
     }
     let times = Times { ttl: args.ttl, within: args.within, every: args.every, wait: None };
-    let permit = Permit { ready: args.ready.clone(), ..Permit::new(acquire, keep, times)? };
+    let permit = match &args.reservation {
+        Some(path) => Permit::reserved(path, times)?,
+        None => Permit::new(acquire, keep, times)?,
+    };
+    let permit = Permit { ready: args.ready.clone(), fenced: args.fenced.clone(), ..permit };
     let (Some(machine), Some(listen)) = (args.machine.clone(), args.listen.clone()) else {
         return Err(Fault::usage("`--become` needs a command: `--acquire`").into());
     };
-    if let Some(why) = permit::guard(GuardRequest { machine, permit, listen }, &|trouble| term.say(trouble))? {
-        term.say(why);
+    // In a log, what vmrun says of a machine begins otherwise: this is what the guard says to whoever waits for it.
+    let tell = |why: &str| term.passed_as_error(format!("permit: {}\n", shown::line(why)).as_bytes());
+    if let Some(why) = permit::guard(GuardRequest { machine, permit, listen }, &tell)? {
+        tell(&why);
     }
     Ok(())
 }

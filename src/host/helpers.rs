@@ -226,7 +226,7 @@ fn make_room(helper: &Helper, socket: &Path) -> Result<(), Fault> {
 
 /// The fault of a permit that is not to be had, and why.
 fn not_had(why: Option<String>) -> Fault {
-    let why = why.map(|why| format!(": {}", why.trim_start_matches("vmrun: "))).unwrap_or_default();
+    let why = why.map(|why| format!(": {}", why.trim_start_matches("permit: "))).unwrap_or_default();
     let fault = Fault::busy(format!("the permit is not to be had{why}"));
     fault.hint(
         "somebody else may have it: `vmrun start --wait 45s` tries for so long, and the key `wait` is for one try",

@@ -57,6 +57,14 @@ fn boot() -> String {
     }
 }
 
+/// Returns what tells this host from any other, though it is started again or has another name; empty where it has nothing such.
+pub(crate) fn host_id() -> String {
+    match native_platform() {
+        Platform::Linux => linux::host_id(),
+        Platform::FreeBsd => freebsd::host_id(&run),
+    }
+}
+
 /// Returns when a process was started, as the system tells it. To ask costs a command on FreeBSD, which a start does not pay:
 /// processes are known again there by what they call themselves.
 pub(crate) fn started(pid: u32) -> Option<String> {

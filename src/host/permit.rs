@@ -47,6 +47,8 @@ pub(crate) fn helper(permit: &Permit, machine: &VmName, settings: &Settings) -> 
     argv = argv.arg(format!("--listen={}", socket.display()));
     argv = argv.args([time("ttl", permit.ttl), time("within", permit.within), time("every", permit.every)]);
     argv = argv.args(permit.ready.iter().map(|ready| format!("--ready={ready}")));
+    argv = argv.args(permit.fenced.iter().map(|host| format!("--fenced={host}")));
+    argv = argv.args(permit.reservation.iter().map(|path| format!("--reservation={}", path.display())));
     for (key, command) in [("acquire", &permit.acquire), ("keep", &permit.keep)] {
         argv = argv.args(command.iter().flat_map(Argv::words).map(|word| format!("--{key}={word}")));
     }

@@ -18,12 +18,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How much of a line is kept, in bytes.
-const LINE_MAX: usize = 200;
+const LINE_MAX: usize = 600;
 
 /// A command that was started, in a process group of its own.
 pub(crate) struct WatchedCommand {
     /// The command, as one would type it.
     shown: String,
+    /// Whether it is vmrun itself, whose faults are whole sentences.
+    is_own: bool,
     child: Child,
     is_ready: Arc<AtomicBool>,
     /// The last line of what it complained of, and who reads it.
@@ -31,12 +33,25 @@ pub(crate) struct WatchedCommand {
     reader: Option<JoinHandle<()>>,
 }
 
+/// How a fault begins that vmrun tells.
+const FAULT: &str = "error: ";
+
 /// How long it is waited for what a command that has ended complained of.
 const HEARD_WITHIN: Duration = Duration::from_millis(50);
 
 impl WatchedCommand {
     /// Starts a command, and hears whether it writes a line that has this in it, if that is given. It is called otherwise for people.
     pub(crate) fn start(argv: &Argv, shown: &Argv, sign: Option<&str>) -> Result<Self, Fault> {
+        Self::begin(argv, shown, sign, false)
+    }
+
+    /// Starts a command of vmrun itself.
+    pub(crate) fn start_own(argv: &Argv, sign: Option<&str>) -> Result<Self, Fault> {
+        let shown = Argv::new("vmrun").args(argv.args.iter().take(2));
+        Self::begin(argv, &shown, sign, true)
+    }
+
+    fn begin(argv: &Argv, shown: &Argv, sign: Option<&str>, is_own: bool) -> Result<Self, Fault> {
         let shown = shown.to_string();
         let cannot = |why: &std::io::Error| Fault::host(format!("cannot start `{shown}`: {}", reason(why)));
         let mut command = command(&argv.program);
@@ -54,13 +69,14 @@ impl WatchedCommand {
         if let Some(errors) = child.stderr.take() {
             let complaint = complaint.clone();
             let keep = move |line: &str| {
+                let line = if is_own { line.strip_prefix(FAULT).unwrap_or_default() } else { line };
                 if !line.trim().is_empty() {
                     *complaint.lock().unwrap_or_else(PoisonError::into_inner) = shown::line(line.trim()).to_string();
                 }
             };
             reader = Some(super::spawn::thread(move || each_line(errors, keep))?);
         }
-        Ok(Self { shown, child, is_ready, complaint, reader })
+        Ok(Self { shown, is_own, child, is_ready, complaint, reader })
     }
 
     /// Returns whether it has written what it was to write.
@@ -90,6 +106,9 @@ impl WatchedCommand {
     /// Returns a sentence about it, with what it complained of last.
     pub(crate) fn told(&self, what: &str) -> String {
         let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_own && !complaint.is_empty() {
+            return complaint.clone();
+        }
         let complaint = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
         format!("`{}` {what}{complaint}", self.shown)
     }

@@ -3,7 +3,9 @@
 //! Times here are those of a clock that only grows, since some moment.
 
 use super::Argv;
+use super::reservation::SETTLE;
 use crate::diag::Fault;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a permit may be waited for, unless somebody says otherwise.
@@ -15,6 +17,9 @@ pub(crate) const TTL: Duration = Duration::from_secs(15);
 /// The shortest time in which a guest is stopped: in less nothing could be tried twice.
 const WITHIN_MIN: Duration = Duration::from_secs(1);
 
+/// The shortest time that a reservation is good: it is written, waited for, looked at and renewed within.
+const RESERVATION_TTL_MIN: Duration = SETTLE.saturating_mul(3);
+
 /// How a machine's permit is had, kept and lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
@@ -22,6 +27,10 @@ pub struct Permit {
     pub acquire: Option<Argv>,
     /// The command that renews it each time that it succeeds.
     pub keep: Option<Argv>,
+    /// Where the record stands that is it, if it is a reservation: vmrun itself has the commands then.
+    pub reservation: Option<PathBuf>,
+    /// Which host is proved to be fenced, so that its reservation may be taken over.
+    pub fenced: Option<String>,
     /// What a line has in it by which the first command says that it holds; without that it is its first line.
     pub ready: Option<String>,
     /// How long it is good after it was renewed.
@@ -41,6 +50,23 @@ impl Permit {
             let fault = Fault::new("a permit needs a command that holds it, or one that renews it");
             return Err(fault.hint("write `acquire: [\"etcdctl\", \"lock\", \"vm/db\"]`, or `keep: […]`, or both"));
         }
+        Ok(Self { acquire, keep, ..Self::timed(times)? })
+    }
+
+    /// Makes one that is a reservation.
+    pub(crate) fn reserved(path: &Path, times: Times) -> Result<Self, Fault> {
+        let ttl = times.ttl.unwrap_or(TTL);
+        if ttl < RESERVATION_TTL_MIN {
+            let fault = Fault::new(format!("a reservation is not written and looked at within {ttl:?}"));
+            return Err(fault.hint(format!("make `ttl` at least {RESERVATION_TTL_MIN:?}")));
+        }
+        // Somebody else's is watched for that time first.
+        let wait = Some(times.wait.unwrap_or(ttl + WAIT));
+        Ok(Self { reservation: Some(path.into()), ..Self::timed(Times { wait, ..times })? })
+    }
+
+    /// Makes one of its times, that nothing holds.
+    fn timed(times: Times) -> Result<Self, Fault> {
         let ttl = times.ttl.unwrap_or(TTL);
         let within = times.within.unwrap_or(ttl * 2 / 3);
         let every = times.every.unwrap_or(within / 5);
@@ -61,7 +87,9 @@ impl Permit {
             ));
             return Err(fault.hint(format!("make `every` at most a fourth of `within`: {:?}", within / 4)));
         }
-        Ok(Self { acquire, keep, ready: None, ttl, within, every, wait: times.wait.unwrap_or(WAIT) })
+        let wait = times.wait.unwrap_or(WAIT);
+        let (acquire, keep, ready, reservation, fenced) = (None, None, None, None, None);
+        Ok(Self { acquire, keep, reservation, fenced, ready, ttl, within, every, wait })
     }
 
     /// Returns the time that is left for a guest to end when a permit that was not renewed is given up: the other half of `within`
@@ -165,8 +193,11 @@ impl PermitRecord {
         self.renewed = self.renewed.max(Some(started));
     }
 
-    /// The second command has not succeeded.
-    pub(crate) fn not_renewed(&mut self, why: String) {
+    /// The second command has not succeeded. A reservation is not had where the first renewal fails: how old it is nobody knows.
+    pub(crate) fn not_renewed(&mut self, now: Duration, why: String) {
+        if self.permit.reservation.is_some() && !self.was_held() {
+            return self.ended(now, why);
+        }
         self.trouble = Some(why);
     }
 
@@ -174,6 +205,11 @@ impl PermitRecord {
     pub(crate) fn ended(&mut self, now: Duration, why: String) {
         let until = self.until(now);
         self.lost.get_or_insert((until, why));
+    }
+
+    /// Returns whether what renews it may do so: not before a reservation is had.
+    pub(crate) fn is_to_be_renewed(&self) -> bool {
+        self.permit.reservation.is_none() || self.is_acquired
     }
 
     /// Returns whether it was ever held.
@@ -282,7 +318,7 @@ mod tests {
         record.renewed(seconds(103));
         record.renewed(seconds(102));
         assert_eq!(record.at(seconds(107)), PermitState::Held { left: seconds(6) });
-        record.not_renewed("no answer".into());
+        record.not_renewed(seconds(107), "no answer".into());
         let why = "it was not renewed for 5.0s: no answer".to_string();
         assert_eq!(record.at(seconds(108)), PermitState::Lost { left: seconds(5), why: why.clone() });
         // What comes later is another permit's.

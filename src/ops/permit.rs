@@ -9,6 +9,7 @@ use crate::host::foreign_process::ForeignProcess;
 use crate::host::handover::{hand_over, own_program};
 use crate::host::helper::HelperId;
 use crate::host::permit::{self, PermitAnswer, PermitSocket};
+use crate::host::reservation;
 use crate::host::signals::Signals;
 use crate::host::wait;
 use crate::host::watched_command::WatchedCommand;
@@ -154,11 +155,17 @@ struct Guard {
 }
 
 impl Guard {
-    fn begin(asked: GuardRequest) -> Result<Self, Fault> {
+    fn begin(mut asked: GuardRequest) -> Result<Self, Fault> {
         let signals = Signals::install()?;
         let now = clock::uptime();
-        let ready = asked.permit.ready.clone().unwrap_or_default();
-        let start = |argv: &Argv| WatchedCommand::start(&holding(argv), argv, Some(&ready));
+        reserve(&mut asked)?;
+        let (ready, is_own) = (asked.permit.ready.clone().unwrap_or_default(), asked.permit.reservation.is_some());
+        let start = |argv: &Argv| {
+            if is_own {
+                return WatchedCommand::start_own(argv, Some(&ready));
+            }
+            WatchedCommand::start(&holding(argv), argv, Some(&ready))
+        };
         let holder = asked.permit.acquire.as_ref().map(start).transpose()?;
         let record = PermitRecord::new(asked.permit.clone());
         let (renewal, stuck, machine_at) = (None, Vec::new(), now + MACHINE_CHECKED);
@@ -199,23 +206,28 @@ impl Guard {
         if let Some((mut command, started)) = self.renewal.take() {
             match command.ended() {
                 Some(Ok(())) => self.record.renewed(started),
-                Some(Err(why)) => self.record.not_renewed(why),
+                Some(Err(why)) => self.record.not_renewed(now, why),
                 None if now < started + self.asked.permit.every => self.renewal = Some((command, started)),
                 None => {
                     let every = self.asked.permit.every;
-                    self.record.not_renewed(command.told(&format!("did not answer within {every:?}")));
+                    self.record.not_renewed(now, command.told(&format!("did not answer within {every:?}")));
                     command.signal(Signal::SIGKILL);
                     self.stuck.push(command);
                 }
             }
         }
-        if self.renewal.is_some() || now < self.renews_at || self.stuck.len() >= STUCK_MAX {
+        let is_over = self.renewal.is_some() || now < self.renews_at || self.stuck.len() >= STUCK_MAX;
+        if is_over || !self.record.is_to_be_renewed() {
             return;
         }
         self.renews_at = now + self.asked.permit.every;
-        match WatchedCommand::start(&keep, &keep, None) {
+        let started = match self.asked.permit.reservation {
+            Some(_) => WatchedCommand::start_own(&keep, None),
+            None => WatchedCommand::start(&keep, &keep, None),
+        };
+        match started {
             Ok(command) => self.renewal = Some((command, now)),
-            Err(fault) => self.record.not_renewed(fault.message),
+            Err(fault) => self.record.not_renewed(now, fault.message),
         }
     }
 
@@ -281,9 +293,26 @@ impl Guard {
     }
 }
 
+/// Has a permit that is a reservation be held and renewed by commands of vmrun's own, for this run of its machine.
+fn reserve(asked: &mut GuardRequest) -> Result<(), Fault> {
+    let Some(path) = &asked.permit.reservation else { return Ok(()) };
+    let nonce = reservation::nonce()?;
+    let argv = Argv::new(own()).arg("reservation").arg(path.display().to_string());
+    let argv = argv.arg(format!("--machine={}", asked.machine)).arg(format!("--nonce={nonce}"));
+    let argv = argv.arg(format!("--ttl={}ms", asked.permit.ttl.as_millis()));
+    asked.permit.keep = Some(argv.clone().arg("--renew"));
+    asked.permit.acquire = Some(argv.args(asked.permit.fenced.iter().map(|host| format!("--fenced={host}"))));
+    Ok(())
+}
+
+/// Returns the program that this one is.
+fn own() -> String {
+    own_program().map_or_else(|| "vmrun".into(), |path| path.display().to_string())
+}
+
 /// Returns the command that becomes the one which holds a permit.
 fn holding(argv: &Argv) -> Argv {
-    let program = own_program().map_or_else(|| "vmrun".into(), |path| path.display().to_string());
+    let program = own();
     let words = argv.words().into_iter().map(|word| format!("--acquire={word}"));
     Argv::new(program).args(["permit-guard", "--become"]).args(words)
 }

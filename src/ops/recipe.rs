@@ -37,6 +37,8 @@ pub(crate) struct RecipeRequest {
     pub(crate) asks_nothing: bool,
     /// What its machine needs to run, as the command line says.
     pub(crate) permit: PermitOptions,
+    /// Which host is proved to be fenced, so that its reservation may be taken over: for this start alone.
+    pub(crate) fenced: Option<String>,
     /// Who hears of them before, where the recipe is somebody else's or a library asks.
     pub(crate) asked: fn(&str),
 }
@@ -61,6 +63,7 @@ impl RecipeRequest {
             user_net,
             asks_nothing: false,
             permit: PermitOptions::default(),
+            fenced: None,
             asked: |_| (),
         }
     }
@@ -75,6 +78,7 @@ impl RecipeRequest {
             asks_nothing: self.asks_nothing,
             // Who made the request has seen that it is one.
             permit: self.permit.permit().ok().flatten(),
+            fenced: self.fenced.clone(),
         }
     }
 
@@ -141,6 +145,7 @@ impl RecipeRequest {
         words.extend(self.init.then(|| "--init".into()));
         words.extend(self.user_net.then(|| "--user-net".into()));
         words.extend(self.permit.words());
+        words.extend(self.fenced.iter().map(|host| format!("--fenced={host}")));
         words.extend(self.set.iter().map(|(name, value)| format!("--set={name}={value}")));
         words
     }

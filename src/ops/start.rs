@@ -226,7 +226,8 @@ fn asked_as_before(wanted: &Wanted, given: &RecipeRequest, listener: Listener<'_
     let set: Vec<(String, String)> = before.into_iter().chain(given.set.iter().cloned()).collect();
     let user_net = given.user_net || wanted.user_net;
     let request = RecipeRequest::new(&wanted.path.display().to_string(), given.init, &set, user_net);
-    RecipeRequest { asks_nothing: given.asks_nothing, permit: permit.clone(), asked: given.asked, ..request }
+    let (asks_nothing, asked, fenced) = (given.asks_nothing, given.asked, given.fenced.clone());
+    RecipeRequest { asks_nothing, permit: permit.clone(), fenced, asked, ..request }
 }
 
 /// Takes away the machines that start after one which does not run and is not among them, and returns why.
@@ -345,7 +346,8 @@ fn adoption(host: &System, name: &VmName) -> Result<Start, Fault> {
 fn as_asked(status: &MachineStatus, init: bool) -> RecipeRequest {
     let set = status.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let (path, user_net) = (status.recipe.clone(), status.user_net);
-    RecipeRequest { path, init, set, user_net, asks_nothing: false, permit: status.permit.clone(), asked: |_| {} }
+    let permit = status.permit.clone();
+    RecipeRequest { path, init, set, user_net, asks_nothing: false, permit, fenced: None, asked: |_| {} }
 }
 
 /// Returns what is to be started for a machine as it was started before.

@@ -36,6 +36,8 @@ pub struct Inputs {
     pub asks_nothing: bool,
     /// What the command line says that the machine needs to run.
     pub permit: Option<Permit>,
+    /// Which host it says is proved to be fenced.
+    pub fenced: Option<String>,
 }
 
 /// What the words of one evaluation share.
@@ -188,6 +190,7 @@ impl EvaluationContext {
     pub(super) fn begin(&mut self, mut run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) {
         run.helpers.declared.clear();
         run.permit.wanted.clone_from(&inputs.permit);
+        run.permit.fenced.clone_from(&inputs.fenced);
         self.run = Some(run);
         self.inputs = inputs.clone();
         self.rehearsal = rehearsal;

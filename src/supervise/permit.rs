@@ -1,11 +1,13 @@
 //! The permit of a machine, as its run sees it: had before the guest runs, watched while it does, and what is done when it is lost.
 
 use super::Run;
+use super::claim::images_of;
 use super::holds::Hold;
 use super::progress::Progress;
 use super::step::{FORCE_WITHIN, Phase};
 use crate::diag::{Blame, Fault};
 use crate::host::permit::{self, PermitAnswer};
+use crate::host::reservation::is_same;
 use crate::model::permit::{Permit, PermitState};
 use crate::model::{Helper, Machine, VmName};
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ const FORCED_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct RunPermit {
     /// What is wanted, as the recipe or the command line says.
     pub wanted: Option<Permit>,
+    /// Which host is proved to be fenced, as the command line says.
+    pub fenced: Option<String>,
     /// The permit of the guest that runs.
     watched: Option<Watched>,
     /// How long the machine gets to switch off once it was told to, where its permit is lost.
@@ -41,8 +45,21 @@ struct Watched {
 impl Run {
     /// Returns the helper that guards the permit of a machine, if it needs one.
     pub(super) fn permit_guard(&self, machine: &Machine) -> Result<Option<Helper>, Fault> {
-        let wanted = self.permit.wanted.as_ref();
-        wanted.map(|permit| permit::helper(permit, machine.name(), self.host.settings())).transpose()
+        let Some(wanted) = &self.permit.wanted else { return Ok(None) };
+        let fenced = self.permit.fenced.clone().filter(|_| wanted.reservation.is_some());
+        if let Some(path) = &wanted.reservation
+            && let Some((disk, _)) = images_of(machine).into_iter().find(|(disk, _)| is_same(disk, path))
+        {
+            let fault = Fault::new(format!(
+                "{} is a disk of {}, and no place for its reservation",
+                disk.display(),
+                machine.name()
+            ));
+            return Err(
+                fault.hint("a record would go over what the guest has there: name a file beside it, or another disk")
+            );
+        }
+        permit::helper(&Permit { fenced, ..wanted.clone() }, machine.name(), self.host.settings()).map(Some)
     }
 
     /// Returns whether a helper that runs serves the next boot as well, as far as it guards a permit: one that is lost is no more.

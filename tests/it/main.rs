@@ -136,6 +136,7 @@ mod relative;
 mod released;
 mod repeats;
 mod replay;
+mod reservation;
 mod resets;
 mod restart;
 mod screen;

@@ -31,6 +31,14 @@ pub(super) fn witness(query: Query<'_>, pids: &[u32]) -> Witness {
     Witness { boot, starts: starts.unwrap_or_default() }
 }
 
+/// Returns the host's UUID, which /etc/rc.d/hostid sets from /etc/hostid (rc.conf(5), `hostid_enable`). As memory has it, and not
+/// tried on a host: where it is not set it is said to be all zeros, which tells nothing.
+pub(super) fn host_id(query: Query<'_>) -> String {
+    let text = query(&Argv::new("sysctl").args(["-n", "kern.hostuuid"])).unwrap_or_default();
+    let is_set = text.trim().bytes().any(|it| !matches!(it, b'0' | b'-'));
+    if is_set { text.trim().into() } else { String::new() }
+}
+
 /// Reads an opaque variable as sysctl(8) shows it with `-x`: its format and length, and its bytes as `Dump:0x…`.
 fn boot_id(text: &str) -> Option<String> {
     let digits = text.trim().rsplit_once("0x").map_or(text.trim(), |(_, digits)| digits);

@@ -13,6 +13,11 @@ pub(super) fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
 }
 
+/// Returns the id that the host was given when it was installed (machine-id(5)).
+pub(super) fn host_id() -> String {
+    std::fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().into()
+}
+
 /// Returns when a process was started, in ticks since the boot: the 22nd field (proc(5)).
 pub(super) fn started(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -9,6 +9,7 @@ use crate::model::permit::{Permit, Times};
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
 use rhai::{Dynamic, Map};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The keys of the map of `permit`.
@@ -16,6 +17,10 @@ const KEYS: &[(&str, &str)] = &[
     ("acquire", "a command that holds it as long as it lives: [\"etcdctl\", \"lock\", \"vm/db\"]"),
     ("ready", "what a line has in it by which that command says that it holds (its first line)"),
     ("keep", "a command that renews it each time that it ends with status 0: [\"etcdctl\", \"get\", \"vm/db\"]"),
+    (
+        "reservation",
+        "instead of both, a file beside the disk that all hosts see, or a disk of its own: \"/nfs/vm/db.reservation\"",
+    ),
     ("ttl", "how long it is good after a renewal (\"15s\")"),
     ("within", "when the guest is down at the latest, since the last renewal; at most `ttl` (two thirds of it)"),
     ("every", "how often it is renewed, and how long that may take (a fifth of `within`)"),
@@ -28,7 +33,7 @@ pub(super) const WORDS: &[Word] = &[Word {
     params: &[Param::map("permit", Keys::Own(KEYS)).shown(
         "#{ acquire: [\"etcdctl\", \"lock\", \"vm/db\"], keep: [\"etcdctl\", \"get\", \"vm/db\"], ttl: \"15s\" }",
     )],
-    asks: &[Asks::Commands],
+    asks: &[Asks::Commands, Asks::Paths],
     help: "Says what the machine needs to run: it is had before the hypervisor starts, kept through reboots, and the guest is stopped in time when it is lost.",
     ..Word::of(permit)
 }];
@@ -40,7 +45,16 @@ fn permit(call: &Call<'_>) -> Result<Dynamic, Raised> {
         value(&options, key).map(|value| duration(value).map_err(|raised| raised.under(key).arg(0))).transpose()
     };
     let times = Times { ttl: time("ttl")?, within: time("within")?, every: time("every")?, wait: time("wait")? };
-    let mut permit = Permit::new(acquire, keep, times).map_err(|fault| Raised::from(fault).arg(0))?;
+    let made = match place(call, &options)? {
+        Some(_) if acquire.is_some() || keep.is_some() => {
+            let fault = Fault::new("a reservation is held and renewed by vmrun, and here is a command for it");
+            let hint = "leave `acquire` and `keep` out, or `reservation`";
+            return Err(Raised::from(fault.hint(hint)).under("reservation").arg(0));
+        }
+        Some(path) => Permit::reserved(&path, times),
+        None => Permit::new(acquire, keep, times),
+    };
+    let mut permit = made.map_err(|fault| Raised::from(fault).arg(0))?;
     let ready = value(&options, "ready").map(|value| text(value).map_err(|raised| raised.under("ready").arg(0)));
     permit.ready = ready.transpose()?;
     if permit.ready.is_some() && permit.acquire.is_none() {
@@ -57,6 +71,15 @@ fn permit(call: &Call<'_>) -> Result<Dynamic, Raised> {
     }
     *wanted = Some(permit);
     Ok(Dynamic::UNIT)
+}
+
+/// Reads where the record of a reservation stands.
+fn place(call: &Call<'_>, options: &Map) -> Result<Option<PathBuf>, Raised> {
+    let Some(given) = value(options, "reservation") else { return Ok(None) };
+    let about = |raised: Raised| raised.under("reservation").arg(0);
+    let path: PathBuf = call.whole(&text(given).map_err(about)?, &about)?.into();
+    call.permit(Asked::Path(&path))?;
+    Ok(Some(path))
 }
 
 /// Reads a command that stands under a key.
