@@ -6,12 +6,13 @@ use super::files::{exists, io_fault, name_new, remove, without_links};
 use super::moves::sync_folder;
 use super::program::run;
 use super::settings::Settings;
-use super::sparse::SparseDisk;
+use super::sparse::{SparseDisk, Window};
 use crate::diag::Fault;
 use crate::image::archive::extents;
 use crate::image::migration::{BLOCK, BlockDigests, Made};
 use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -32,20 +33,37 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Fault>;
 
 /// Reads a disk, and tells of each block that is not as it is known. Holes are not read.
 pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Sink<'_>) -> Result<(), Fault> {
-    let (mut from, mut window, block) = (0, Vec::new(), BLOCK as u64);
-    while let Some(at) = disk.window(from, &mut window)? {
-        holes(known, from / block, at / block, tell)?;
-        for (number, bytes) in (at / block..).zip(window.chunks(BLOCK)) {
-            let digest = BlockDigests::of(bytes);
+    let (mut window, mut next) = (Window::default(), 0);
+    while disk.read(window.end, &mut window)? {
+        for (number, bytes) in blocks(disk.size, &window) {
+            holes(known, next, number, tell)?;
+            let digest = BlockDigests::of(&bytes);
             if known.set(number, digest) {
-                tell(if digest.is_some() { Seen::Block(number, bytes) } else { Seen::Hole(number) })?;
+                tell(if digest.is_some() { Seen::Block(number, &bytes) } else { Seen::Hole(number) })?;
             }
+            next = number + 1;
         }
         tell(Seen::Read)?;
-        from = at + window.len() as u64;
     }
-    // The last block may be short.
-    holes(known, from.div_ceil(block), BlockDigests::count(disk.size), tell)
+    holes(known, next, BlockDigests::count(disk.size), tell)
+}
+
+/// Returns the blocks of a window in which anything is that is no hole, by their numbers. A window begins with a block, and ends with one.
+fn blocks(size: u64, window: &Window) -> BTreeMap<u64, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for (mut at, mut bytes) in window.runs() {
+        while !bytes.is_empty() {
+            let number = at / BLOCK as u64;
+            let within = usize::try_from(at % BLOCK as u64).unwrap_or_default();
+            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - within));
+            let whole = || vec![0; BlockDigests::length(size, number).unwrap_or(BLOCK)];
+            if let Some(to) = all.entry(number).or_insert_with(whole).get_mut(within..within + part.len()) {
+                to.copy_from_slice(part);
+            }
+            (at, bytes) = (at + part.len() as u64, rest);
+        }
+    }
+    all
 }
 
 /// Tells of the blocks of a hole that are known to be something else.
