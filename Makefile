@@ -46,7 +46,7 @@ attack:
 	tools/setup.sh test
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test attack
 	$(CARGO) build --release --locked --example userland
-	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: new::
+	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: new:: migrate_strikes::
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test system -- --nocapture linux::attack::
 
 ## images   a Debian from its image on: fetched, converted, grown, cloned, moved, under QEMU; a quarter of an hour without KVM

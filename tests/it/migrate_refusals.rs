@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 /// The name of the host that the tests run on, which vmrun tells the other side.
 fn here() -> String {
-    String::from_utf8(Command::new("uname").arg("-n").output().unwrap().stdout).unwrap().trim().into()
+    nix::unistd::gethostname().unwrap().into_string().unwrap()
 }
 
 /// What is said, with a name for this host.

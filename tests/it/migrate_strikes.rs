@@ -79,10 +79,13 @@ fn struck(when: &str, who: &str, what: &str, end: &str) {
     }
 }
 
-/// All that is said, one way of ending it after the other.
+/// All that is said, one way of ending it after the other. Of the 108 cases half are in `cargo test`: what one of two tests leaves out the
+/// other one has, and `make attack` has all.
 fn all(when: &str, who: &str) {
-    for (at, what) in SAID.iter().enumerate() {
-        struck(when, who, what, ENDS[(at + usize::from(when == "after")) % 2]);
+    let is_all = std::env::var_os("VMRUN_ATTACK").is_some_and(|value| value == "all");
+    let share = usize::from(when == "after") + usize::from(who == "target");
+    for (at, what) in SAID.iter().enumerate().filter(|(at, _)| is_all || (at + share) % 2 == 0) {
+        struck(when, who, what, ENDS[(at / 2 + usize::from(when == "after")) % 2]);
     }
 }
 

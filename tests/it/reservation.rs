@@ -55,9 +55,9 @@ impl Record {
 
 /// This host, as records name it.
 fn this_host() -> (String, String) {
-    let name = Command::new("uname").arg("-n").output().unwrap().stdout;
+    let name = nix::unistd::gethostname().unwrap().into_string().unwrap();
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    (String::from_utf8_lossy(&name).trim().into(), id.trim().into())
+    (name, id.trim().into())
 }
 
 /// What a record says by a key.
