@@ -4,7 +4,7 @@ use super::sandbox::{Done, same};
 use super::two_hosts::TwoHosts;
 use std::fs;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// The name of the host that the tests run on, which vmrun tells the other side.
 fn here() -> String {
