@@ -17,6 +17,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::{Frame, Terminal};
 use std::io::{self, BufRead as _, IsTerminal as _, Stdout};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::rc::Rc;
@@ -35,7 +36,8 @@ pub(crate) enum Woken {
 
 /// The terminal, as long as it is ours.
 pub(crate) struct FullScreen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped by itself: it would complain about a terminal that is gone, and panic where nobody hears that.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     signals: Rc<Signals>,
 }
 
@@ -53,7 +55,7 @@ impl FullScreen {
         // Before anything is changed, so that whoever ends us has it put back.
         let signals = Signals::for_terminal()?;
         let terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
-        let screen = Self { terminal, signals };
+        let screen = Self { terminal: ManuallyDrop::new(terminal), signals };
         enter().map_err(|why| fault(&why))?;
         Ok(screen)
     }
@@ -108,13 +110,15 @@ impl FullScreen {
         print(Stream::Output, TextForm::Text, &ending).map_err(|why| fault(&why))?;
         io::stdin().lock().read_line(&mut String::new()).may_fail("a keyboard that is gone leads back as well");
         // A new one draws all of it. To have the old one cleared would ask the terminal where its cursor is.
-        self.terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
+        let terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
+        self.terminal = ManuallyDrop::new(terminal);
         enter().map_err(|why| fault(&why))
     }
 }
 
 impl Drop for FullScreen {
     fn drop(&mut self) {
+        self.terminal.show_cursor().may_fail("a terminal that is gone has no cursor");
         leave();
     }
 }
