@@ -33,8 +33,8 @@ pub(crate) struct TellingHost {
     pub is_here: bool,
     /// What it told.
     pub told: Told,
-    /// How long ago it wrote that, if it is so long that it may not be so any more.
-    pub stale: Option<Duration>,
+    /// Why that may not be so any more.
+    pub stale: Option<String>,
 }
 
 /// A machine, and hosts by how they are asked.

@@ -48,18 +48,23 @@ pub(crate) fn read(path: &Path) -> Result<Told, String> {
     told.ok_or_else(|| "it is no list of machines, as `vmrun list --json --out FILE` writes it".into())
 }
 
-/// Returns how long ago a host has written that, if it is so long that it may not be so any more.
-pub(crate) fn stale(told: &Told, now: u64) -> Option<Duration> {
-    let age = Duration::from_secs(now.saturating_sub(told.time?));
-    Some(age).filter(|age| *age > FRESH)
+/// Returns why what a host has written may not be so any more, to be said behind its name.
+pub(crate) fn stale(told: &Told, now: u64) -> Option<String> {
+    let time = told.time?;
+    if now.abs_diff(time) <= FRESH.as_secs() {
+        return None;
+    }
+    let when = match now.checked_sub(time) {
+        Some(age) => format!("{:?} ago", Duration::from_secs(age)),
+        None => "at a time that is still to come, by its clock or by ours".into(),
+    };
+    Some(format!("has written its file {when}: what it runs now is not known"))
 }
 
 /// Reads what a host has written not long ago, or returns why it does not tell.
 pub(crate) fn fresh(path: &Path) -> Result<Told, String> {
     let told = read(path)?;
-    let why =
-        |age: Duration| format!("it has written its file {} seconds ago: what it runs now is not known", age.as_secs());
-    stale(&told, clock::now()).map_or(Ok(told), |age| Err(why(age)))
+    stale(&told, clock::now()).map_or(Ok(told), |why| Err(format!("it {why}")))
 }
 
 /// How old the file of a host may be; cron writes one each minute.

@@ -2,8 +2,11 @@
 
 use super::host::Host;
 use super::sandbox::{Sandbox, same};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
@@ -100,4 +103,28 @@ fn a_terminal_that_shows_lines_only_gets_no_full_screen_and_no_colour() {
     let refused = "error: this terminal shows lines only: TERM is `dumb`\n |\n = hint: `vmrun list` prints the same once; TERM names another terminal\n";
     assert!(text.starts_with(refused), "{text}");
     assert!(text.contains("\n --> wrong.rhai:1:"), "{text}");
+}
+
+#[test]
+fn a_terminal_that_is_taken_away_ends_whoever_watches_on_it() {
+    let host = Host::new("");
+    for words in [&["top"][..], &["list", "--watch"]] {
+        let OpenptyResult { master, slave } =
+            openpty(&Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
+        // Whoever has this end as well keeps the terminal alive.
+        fcntl(&master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        let mut command = host.command(words);
+        let [stdin, stdout, stderr] = [(); 3].map(|()| slave.try_clone().unwrap());
+        command.stdin(stdin).stdout(stdout).stderr(stderr).env("TERM", "xterm");
+        let mut child = command.spawn().unwrap();
+        drop((command, slave));
+        let (mut screen, mut seen, mut bytes) = (File::from(master), String::new(), [0; 4096]);
+        while !seen.contains("leave") {
+            let count = screen.read(&mut bytes).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        drop(screen);
+        // Nobody is left to whom it could complain, which was a panic.
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{words:?}");
+    }
 }

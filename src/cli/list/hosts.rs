@@ -98,10 +98,8 @@ fn silence(all: &AllHosts) -> impl Iterator<Item = SearchEvent> {
 
 /// What else somebody should know: of hosts that have told nothing for long, and of recipes that differ.
 fn advices(all: &AllHosts) -> Vec<String> {
-    let stale = all.hosts.iter().filter_map(|host| {
-        let age = lasted(host.stale?);
-        Some(format!("{} has written its file {age} ago: what it runs now is not known", shown::line(&host.name)))
-    });
+    let stale =
+        all.hosts.iter().filter_map(|host| host.stale.as_ref().map(|why| format!("{} {why}", shown::line(&host.name))));
     let drifted = all.drifted().into_iter().map(|(name, hosts)| {
         let (name, hosts) = (shown::line(name), suggest::list(hosts));
         format!(
