@@ -2,10 +2,11 @@
 
 use super::files::reason;
 use super::signals::Signals;
+use super::spawn;
 use super::terminal::{Stream, TextForm, canvas, is_dumb, is_terminal, print};
+use super::wait;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
-use crate::host::wait;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
@@ -55,30 +56,39 @@ impl FullScreen {
         // Before anything is changed, so that whoever ends us has it put back.
         let signals = Signals::for_terminal()?;
         let terminal = Terminal::new(CrosstermBackend::new(canvas())).map_err(|why| fault(&why))?;
+        leave_with_it()?;
         let screen = Self { terminal: ManuallyDrop::new(terminal), signals };
         enter().map_err(|why| fault(&why))?;
         Ok(screen)
     }
 
-    /// Draws a picture. What a terminal would act on in a cell is shown as U+FFFD.
+    /// Draws a picture, if the terminal has not gone. What a terminal would act on in a cell is shown as U+FFFD.
     pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Fault> {
         let draw = |frame: &mut Frame<'_>| {
             draw(frame);
             clean(frame.buffer_mut());
         };
-        self.terminal.draw(draw).map(drop).map_err(|why| fault(&why))
+        match self.terminal.draw(draw) {
+            // The wait that follows ends who watches.
+            Err(_) if is_gone(PollTimeout::ZERO) => Ok(()),
+            drawn => drawn.map(drop).map_err(|why| fault(&why)),
+        }
     }
 
     /// Waits for a key, until then.
     pub(crate) fn wait(&self, until: Instant) -> Result<Woken, Fault> {
         loop {
-            // What was read already shows at no descriptor.
-            if event::poll(Duration::ZERO).map_err(|why| fault(&why))? {
-                match event::read().map_err(|why| fault(&why))? {
-                    TerminalEvent::Key(key) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
-                    TerminalEvent::Resize(..) => return Ok(Woken::TimeOver),
-                    _ => continue,
-                }
+            // Where it is gone there is nothing to read, and to ask for a key would never end.
+            if is_gone(PollTimeout::ZERO) {
+                return Ok(Woken::StopAsked);
+            }
+            match asked() {
+                Err(_) if is_gone(PollTimeout::ZERO) => return Ok(Woken::StopAsked),
+                Err(why) => return Err(fault(&why)),
+                Ok(Some(TerminalEvent::Key(key))) if key.kind == KeyEventKind::Press => return Ok(Woken::Key(key)),
+                Ok(Some(TerminalEvent::Resize(..))) => return Ok(Woken::TimeOver),
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
             }
             if self.signals.take_stop() {
                 return Ok(Woken::StopAsked);
@@ -91,9 +101,6 @@ impl FullScreen {
             let mut fds = [stdin.as_fd(), self.signals.stop_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
             let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
             wait::for_any(&mut fds, timeout);
-            if fds[0].revents().is_some_and(|now| now.intersects(PollFlags::POLLHUP | PollFlags::POLLNVAL)) {
-                return Ok(Woken::StopAsked);
-            }
         }
     }
 
@@ -121,6 +128,32 @@ impl Drop for FullScreen {
         self.terminal.show_cursor().may_fail("a terminal that is gone has no cursor");
         leave();
     }
+}
+
+/// Returns what the terminal has told, if anything. What was read already shows at no descriptor.
+fn asked() -> io::Result<Option<TerminalEvent>> {
+    if event::poll(Duration::ZERO)? { event::read().map(Some) } else { Ok(None) }
+}
+
+/// Waits so long for the terminal to go, and returns whether it has.
+fn is_gone(within: PollTimeout) -> bool {
+    let stdin = io::stdin();
+    // Its end is told whatever is asked for.
+    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+    wait::for_any(&mut fds, within);
+    fds[0].revents().is_some_and(|now| now.intersects(PollFlags::POLLHUP | PollFlags::POLLNVAL))
+}
+
+/// Ends the process soon after its terminal has gone: crossterm, if that happens while it reads a key (0.29, `mio.rs`), reads the end of
+/// it for ever.
+fn leave_with_it() -> Result<(), Fault> {
+    #[expect(clippy::exit, reason = "the thread that would return is the one that does not come back")]
+    let end = || {
+        while !is_gone(PollTimeout::NONE) {}
+        wait::pause(PollTimeout::from(500_u16));
+        std::process::exit(0);
+    };
+    spawn::thread(end).map(drop)
 }
 
 /// Replaces what a terminal would act on: texts of others are in the picture.

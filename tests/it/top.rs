@@ -113,7 +113,8 @@ fn a_terminal_that_is_taken_away_ends_whoever_watches_on_it() {
             openpty(&Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
         // Whoever has this end as well keeps the terminal alive.
         fcntl(&master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-        let mut command = host.command(words);
+        // One that would read its end for ever has this much of the processor.
+        let mut command = host.shell(&format!("ulimit -t 20; exec vmrun {}", words.join(" ")));
         let [stdin, stdout, stderr] = [(); 3].map(|()| slave.try_clone().unwrap());
         command.stdin(stdin).stdout(stdout).stderr(stderr).env("TERM", "xterm");
         let mut child = command.spawn().unwrap();
