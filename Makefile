@@ -37,8 +37,10 @@ run:
 ## test     the tests, all of them, after installing what they need: what `cargo test` runs, and what it leaves out
 test:
 	tools/setup.sh test
-	tools/build-before.sh $(TARGET)/before & before=$$!; $(CARGO) test --locked --no-run && $(CARGO) test --locked --no-run --test system && wait $$before
+	tools/build-before.sh $(TARGET)/before & before=$$!; $(CARGO) test --locked --no-run && $(CARGO) test --locked --no-run --test record --test strikes --test system && wait $$before
 	$(CARGO) test --locked
+	$(CARGO) test --locked --test record
+	$(CARGO) test --locked --test strikes
 	$(CARGO) test --locked --test system
 
 ## attack   the attacks, all of them: `make test` makes a share of each
@@ -46,7 +48,8 @@ attack:
 	tools/setup.sh test
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test attack
 	$(CARGO) build --release --locked --example userland
-	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: new:: migrate_strikes::
+	VMRUN_ATTACK=all PROPTEST_CASES=4200 $(CARGO) test --release --locked --test it -- --nocapture inputs:: hostile:: allowed:: new::
+	VMRUN_ATTACK=all $(CARGO) test --release --locked --test strikes -- --nocapture moves::
 	VMRUN_ATTACK=all $(CARGO) test --release --locked --test system -- --nocapture linux::attack::
 
 ## images   a Debian from its image on: fetched, converted, grown, cloned, moved, under QEMU; a quarter of an hour without KVM
@@ -80,7 +83,8 @@ book:
 ## bless    the transcripts in tests, as what the program says now: read the difference
 bless:
 	$(CARGO) build --locked --example userland
-	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: record:: record_published:: record_words:: recorded:: storage_plans::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test it -- faulty:: import:: import_all:: import_cbsd:: import_running:: new:: ports:: recorded:: storage_plans::
+	VMRUN_BLESS=1 $(CARGO) test --locked --test record -- published:: scripts:: words::
 
 ## check    formatting, lints, documentation and dependencies, each without a warning
 check:

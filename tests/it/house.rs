@@ -7,6 +7,7 @@ mod product;
 use product::Code;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The rooms and their floors. Nobody looks upward, nor into another room of the same floor.
 const ROOMS: &[(&str, u8)] = &[
@@ -72,6 +73,9 @@ fn files() -> Vec<(String, String)> {
     let name = |path: &Path| path.strip_prefix(&root).unwrap().display().to_string();
     sources(&root).iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
 }
+
+/// The product, read once.
+static PRODUCT: LazyLock<Vec<Code>> = LazyLock::new(|| product::product(&files()));
 
 fn room(file: &str) -> &str {
     file.split('/').next().unwrap_or_default().trim_end_matches(".rs")
@@ -287,7 +291,7 @@ fn printed_past(product: &[Code]) -> Vec<String> {
 
 #[test]
 fn all_that_is_printed_goes_through_one_function() {
-    assert_none(&printed_past(&product::product(&files())));
+    assert_none(&printed_past(&PRODUCT));
 }
 
 #[test]
@@ -321,17 +325,17 @@ fn assert_none(faults: &[String]) {
 
 #[test]
 fn the_command_line_uses_ops_and_values() {
-    assert_none(&wide_command_line(&product::product(&files())));
+    assert_none(&wide_command_line(&PRODUCT));
 }
 
 #[test]
 fn files_processes_and_sockets_belong_to_host_and_client() {
-    assert_none(&input_or_output(&product::product(&files())));
+    assert_none(&input_or_output(&PRODUCT));
 }
 
 #[test]
 fn circles_of_imports_stay_in_one_family() {
-    assert_none(&circles(&product::product(&files())));
+    assert_none(&circles(&PRODUCT));
 }
 
 /// Where releases are compared, or named, outside of the table of what came when.
@@ -356,7 +360,7 @@ fn releases(product: &[Code]) -> Vec<String> {
 
 #[test]
 fn one_table_compares_releases() {
-    assert_none(&releases(&product::product(&files())));
+    assert_none(&releases(&PRODUCT));
 }
 
 #[test]
@@ -374,11 +378,11 @@ fn files_have_at_most_500_lines() {
 
 #[test]
 fn traits_of_the_host_are_narrow() {
-    let product = product::product(&files());
+    let product = &*PRODUCT;
     let has = |file: &&str| product.iter().any(|code| code.file == **file && code.joined().contains("trait "));
     let gone: Vec<_> = TRAITS.iter().filter(|file| !has(file)).collect();
     assert!(gone.is_empty(), "no trait is in {gone:?}: where are they now?");
-    assert_none(&wide_traits(&product));
+    assert_none(&wide_traits(product));
 }
 
 #[test]

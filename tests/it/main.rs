@@ -19,13 +19,12 @@ mod boot_images;
 mod datastore;
 #[path = "../common/disk_host.rs"]
 mod disk_host;
-#[path = "../common/disk_strikes.rs"]
-#[allow(dead_code, reason = "`tests/system` uses the rest")]
-mod disk_strikes;
 #[path = "../common/documented.rs"]
 mod documented;
 #[path = "../common/efi.rs"]
 mod efi;
+#[path = "../common/golden.rs"]
+mod golden;
 #[path = "../common/host.rs"]
 mod host;
 #[path = "../common/image_host.rs"]
@@ -37,11 +36,10 @@ mod publisher;
 #[path = "../common/repositories.rs"]
 mod repositories;
 #[path = "../common/sandbox.rs"]
+#[allow(dead_code, reason = "`tests/strikes` uses the rest")]
 mod sandbox;
 #[path = "../common/shown.rs"]
 mod shown;
-#[path = "../common/subjects.rs"]
-mod subjects;
 #[path = "../common/terminal.rs"]
 mod terminal;
 #[path = "../common/two_hosts.rs"]
@@ -54,6 +52,7 @@ mod allowed;
 mod alone;
 mod asks;
 mod background;
+mod blessed;
 mod book;
 mod cgroups;
 mod changed;
@@ -62,7 +61,6 @@ mod clock;
 mod completion;
 mod console;
 mod content;
-mod disk_faults;
 mod disks;
 mod docs;
 mod doctor;
@@ -74,7 +72,6 @@ mod fetch;
 mod find;
 mod freebsd;
 mod freeze;
-mod golden;
 mod halves;
 mod help;
 mod helpers;
@@ -101,10 +98,8 @@ mod lsp;
 mod machines_disks;
 mod manual;
 mod marks;
-mod mess;
 mod migrate;
 mod migrate_refusals;
-mod migrate_strikes;
 mod monitor;
 mod mutants;
 mod netboot;
@@ -122,15 +117,6 @@ mod program;
 mod proof;
 mod readiness;
 mod readme;
-mod record;
-mod record_boots;
-mod record_files;
-mod record_folder;
-mod record_guests;
-mod record_nested;
-mod record_published;
-mod record_runs;
-mod record_words;
 mod recorded;
 mod relative;
 mod released;

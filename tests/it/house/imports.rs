@@ -114,23 +114,28 @@ impl Imports {
         here
     }
 
-    /// Returns for each module all that it leads to.
-    fn reached(&self) -> BTreeMap<Path, BTreeSet<Path>> {
-        let mut next: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
+    /// Returns which modules lead to which, by their places in the list of all, those that each leads to in the end included.
+    fn reached(&self) -> (Vec<&Path>, Vec<Vec<bool>>) {
+        let all: Vec<&Path> = self.modules.iter().collect();
+        let place = |path: &Path| all.binary_search(&path).ok();
+        let mut next = vec![BTreeSet::new(); all.len()];
         for (from, path) in &self.used {
             let to = self.home(path, 0);
-            if !to.is_empty() && to != *from {
-                next.entry(from.clone()).or_default().insert(to);
+            if to != *from
+                && let (Some(from), Some(to)) = (place(from), place(&to))
+            {
+                next[from].insert(to);
             }
         }
-        let all = |from: &Path| {
-            let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        let leads = |from: usize| {
+            let (mut seen, mut open) = (vec![false; all.len()], vec![from]);
             while let Some(at) = open.pop() {
-                open.extend(next.get(at).into_iter().flatten().filter(|to| seen.insert((*to).clone())));
+                open.extend(next[at].iter().filter(|to| !std::mem::replace(&mut seen[**to], true)));
             }
             seen
         };
-        next.keys().map(|from| (from.clone(), all(from))).collect()
+        let reached = (0..all.len()).map(leads).collect();
+        (all, reached)
     }
 }
 
@@ -140,11 +145,12 @@ fn is_start(text: &str, at: usize) -> bool {
 
 /// Returns the circles of imports that are not of one family: a file and what is in the folder of the same name.
 pub fn circles_across_families(product: &[Code]) -> Vec<Vec<String>> {
-    let reached = Imports::of(product).reached();
-    let leads = |from: &Path, to: &Path| reached.get(from).is_some_and(|all| all.contains(to));
+    let imports = Imports::of(product);
+    let (all, reached) = imports.reached();
     let mut circles = BTreeSet::new();
-    for module in reached.keys().filter(|module| leads(module, module)) {
-        circles.insert(reached.keys().filter(|other| leads(module, other) && leads(other, module)).collect::<Vec<_>>());
+    for module in (0..all.len()).filter(|module| reached[*module][*module]) {
+        let is_with = |other: &usize| reached[module][*other] && reached[*other][module];
+        circles.insert((0..all.len()).filter(is_with).map(|other| all[other]).collect::<Vec<_>>());
     }
     let is_family = |circle: &Vec<&Path>| circle.iter().any(|head| circle.iter().all(|one| one.starts_with(head)));
     let names = |circle: Vec<&Path>| circle.into_iter().map(|path| path.join("::")).collect();

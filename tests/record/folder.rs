@@ -1,7 +1,7 @@
 //! Recipes that `vmrun record` writes into a folder: for what a command boots, and for each arm of its script, with tests beside them.
 
-use crate::record::{recorder_of, with_vm_ksh};
 use crate::sandbox::{Done, Sandbox, same};
+use crate::scripts::{recorder_of, with_vm_ksh};
 use std::fs;
 
 const BHYVE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd";
