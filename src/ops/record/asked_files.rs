@@ -5,7 +5,8 @@ use super::guards::{answer_found, questions};
 use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault};
-use crate::host::{files, standins};
+use crate::host::files;
+use crate::host::standins::{self, Lines};
 use crate::import::recorded::{Guard, import, with_whole_paths};
 use crate::model::{Draft, Target};
 use crate::recording::asked::{FileTest, file_tests, named_files};
@@ -86,7 +87,8 @@ impl Sessions<'_> {
         let traced = standins::traced(command);
         let mut lines = Vec::new();
         let mut hear = |line: &str| lines.push(line.to_string());
-        let Some(recording) = self.listened(traced.as_deref().unwrap_or(command), setting, &mut hear)? else {
+        let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
+        let Some(recording) = self.listened(traced.as_deref().unwrap_or(command), setting, heard)? else {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();

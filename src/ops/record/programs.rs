@@ -5,7 +5,8 @@ use super::asked_files::acts;
 use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
-use crate::host::{files, program, standins};
+use crate::host::standins::{self, Lines};
+use crate::host::{files, program};
 use crate::recording::{
     CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
 };
@@ -27,9 +28,9 @@ impl Sessions<'_> {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
             let setting = self.setting.clone();
-            let heard =
-                self.listened(traced.as_deref().unwrap_or(command), &setting, &mut |line| lines.push(line.to_string()));
-            match heard {
+            let mut hear = |line: &str| lines.push(line.to_string());
+            let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
+            match self.listened(traced.as_deref().unwrap_or(command), &setting, heard) {
                 Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
                 // What is wrong with it is told where it is heard.
                 _ => {}

@@ -3,7 +3,7 @@
 use super::guards::{answer_found, questions};
 use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
-use crate::host::standins::{self, Reach, Recorder};
+use crate::host::standins::{self, Lines, Reach, Recorder};
 use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
@@ -180,7 +180,7 @@ impl<'a> Sessions<'a> {
         self.left = self.left.saturating_sub(1);
         let notify = &mut self.notify;
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
-        let recording = self.recorder.record(command, &self.setting, self.timeout, &mut hear)?;
+        let recording = self.recorder.record(command, &self.setting, self.timeout, (Lines::AsWritten, &mut hear))?;
         let made_up = self.assumed.iter().chain(&recording.made_up);
         let news: Vec<&str> = made_up.filter(|text| self.told.insert((*text).clone())).map(String::as_str).collect();
         if !news.is_empty() {
@@ -193,7 +193,7 @@ impl<'a> Sessions<'a> {
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
     /// many recordings.
     pub(super) fn again(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
-        self.listened(command, setting, &mut |_| {})
+        self.listened(command, setting, (Lines::AsWritten, &mut |_| {}))
     }
 
     /// Records a command again as [`Self::again`] does, and hears it by itself.
@@ -201,14 +201,14 @@ impl<'a> Sessions<'a> {
         &mut self,
         command: &[String],
         setting: &Scenario,
-        hear: &mut dyn FnMut(&str),
+        heard: (Lines, &mut dyn FnMut(&str)),
     ) -> Result<Option<Recording>, Fault> {
         if !self.is_repeatable() || self.left == 0 {
             self.is_exhausted |= self.left == 0;
             return Ok(None);
         }
         self.left -= 1;
-        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear)?;
+        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), heard)?;
         Ok(Some(self.share(self.settled(one))))
     }
 
