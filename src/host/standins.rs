@@ -399,12 +399,17 @@ impl Script {
 
     /// Ends what is left of it, and returns the script's status, last words and files.
     fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>, Vec<Written>), Fault> {
-        let written = if let Some(talk) = self.enclosure.take() {
-            talk.end()?
+        let (written, patience) = if let Some(talk) = self.enclosure.take() {
+            (talk.end()?, GRACE)
         } else {
             killpg(self.group(), Signal::SIGKILL).may_fail("there may be none of the group any more");
-            Vec::new()
+            (Vec::new(), Duration::ZERO)
         };
+        // What it said last is still to be read, and nobody is left in an enclosure who could go on.
+        let until = Instant::now() + patience;
+        while self.is_heard() && Instant::now() < until {
+            self.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
+        }
         let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
         self.is_reaped = true;
         self.streams.iter_mut().for_each(|stream| stream.finish(hear));

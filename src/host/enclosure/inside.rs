@@ -1,5 +1,6 @@
 //! The two processes of an enclosure.
 
+use super::calm::wait_for_calm;
 use super::tree::{Above, StepResult, Tree};
 use super::written::written;
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
@@ -138,6 +139,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
         Ok(script) => {
             let_go();
             let Some(status) = wait(&signals, talk, i32::try_from(script.id()).unwrap_or_default()) else {
+                wait_for_calm(talk);
                 end_all();
                 return Ok(());
             };
@@ -146,6 +148,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     };
     talk.write_all(format!("{said}\n").as_bytes()).map_err(|why| why.to_string())?;
     while wait(&signals, talk, 0).is_some() {}
+    wait_for_calm(talk);
     end_all();
     talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
 }

@@ -1,7 +1,7 @@
 //! The programs that a script calls and that are not on this host: each gets a stand-in that succeeds, and it is looked whether anything hangs
 //! on what it would say. The folders into which it writes, and that are not there, are there.
 
-use super::asked_files::acts;
+use super::asked_files::has_same_acts;
 use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
@@ -116,7 +116,7 @@ impl Sessions<'_> {
             other => other.ok().flatten(),
         };
         let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
-        Ok(other.is_some_and(|other| acts(&other) != acts(usual)))
+        Ok(other.is_some_and(|other| !has_same_acts(&other, usual)))
     }
 }
 
