@@ -9,6 +9,8 @@
 //! is refused, unless it shall run without an enclosure.
 
 #[cfg(target_os = "linux")]
+mod calm;
+#[cfg(target_os = "linux")]
 mod inside;
 #[cfg(any(target_os = "linux", test))]
 mod mounts;

@@ -6,6 +6,7 @@
 
 mod done;
 mod player;
+mod stream;
 
 use super::enclosure::{self, EnclosureSocket, ScriptStatus, VARIABLE, refused, usual_path};
 use super::environment;
@@ -17,7 +18,6 @@ use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault, Source};
 use crate::host::wait;
 use crate::model::Argv;
-use crate::recording::hidden::hide;
 use crate::recording::{
     CARRIERS, Call, FileState, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized, started,
 };
@@ -26,7 +26,6 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, mkfifo};
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _};
@@ -39,6 +38,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub(crate) use player::play;
+pub(crate) use stream::Lines;
+use stream::Stream;
 
 /// How long a script's children may go on after its end, and how long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,12 +84,12 @@ impl Recorder {
         command: &[String],
         setting: &Scenario,
         within: Duration,
-        hear: &mut dyn FnMut(&str),
+        (lines, hear): (Lines, &mut dyn FnMut(&str)),
     ) -> Result<Recording, Fault> {
         let program = startable(command)?;
         let folder = Folder::make(setting)?;
         let bell = folder.bell()?;
-        let mut script = Script::start(command, &folder, self.reach)?;
+        let mut script = Script::start(command, &folder, self.reach, lines)?;
         let mut is_cut = false;
         let until = Instant::now().checked_add(within);
         loop {
@@ -327,7 +328,7 @@ struct Script {
 }
 
 impl Script {
-    fn start(command: &[String], folder: &Folder, reach: Reach) -> Result<Self, Fault> {
+    fn start(command: &[String], folder: &Folder, reach: Reach, lines: Lines) -> Result<Self, Fault> {
         let (program, args) = command.split_first().ok_or_else(|| Fault::usage("there is no command to record"))?;
         let (mut command, enclosure) = if reach == Reach::Enclosure {
             let (command, talk) = EnclosureSocket::prepare(&folder.0, command)?;
@@ -337,10 +338,12 @@ impl Script {
             command.args(args).env("PATH", folder.search_path()?).env(VARIABLE, &folder.0).stdin(Stdio::null());
             (command, None)
         };
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let (stderr, socket) = stream::writable(lines).map_err(|why| not_started(program, why))?;
+        command.stdout(Stdio::piped()).stderr(stderr).process_group(0);
         let mut child = spawn::start(&mut command).map_err(|why| not_started(program, why))?;
-        let fds = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
-        let streams = fds.map(|fd| Stream { pipe: fd.map(File::from), rest: Vec::new(), last: VecDeque::new() });
+        let stdout = child.stdout.take().map(OwnedFd::from);
+        let stderr = socket.or_else(|| child.stderr.take().map(OwnedFd::from));
+        let streams = [Stream::new(stdout, Lines::AsWritten), Stream::new(stderr, lines)];
         Ok(Self { child, enclosure, ended: None, program: program.clone(), streams, is_reaped: false })
     }
 
@@ -370,14 +373,13 @@ impl Script {
 
     /// Returns whether somebody may still write.
     fn is_heard(&self) -> bool {
-        self.streams.iter().any(|stream| stream.pipe.is_some())
+        self.streams.iter().any(|stream| stream.fd().is_some())
     }
 
     /// Waits until it writes something or one of the other descriptors is ready, and returns which of those are.
     fn listen(&mut self, extra: &[BorrowedFd<'_>], within: Option<Duration>, hear: &mut dyn FnMut(&str)) -> Vec<bool> {
-        let pipes: Vec<bool> = self.streams.iter().map(|stream| stream.pipe.is_some()).collect();
-        let fds =
-            extra.iter().copied().chain(self.streams.iter().flat_map(|stream| &stream.pipe).map(|pipe| pipe.as_fd()));
+        let pipes: Vec<bool> = self.streams.iter().map(|stream| stream.fd().is_some()).collect();
+        let fds = extra.iter().copied().chain(self.streams.iter().filter_map(Stream::fd));
         let fds = fds.chain(self.enclosure.as_ref().filter(|_| self.ended.is_none()).map(EnclosureSocket::fd));
         let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A millisecond more, so that poll(2) does not return before the time.
@@ -397,12 +399,17 @@ impl Script {
 
     /// Ends what is left of it, and returns the script's status, last words and files.
     fn end(mut self, hear: &mut dyn FnMut(&str)) -> Result<(i32, Vec<String>, Vec<Written>), Fault> {
-        let written = if let Some(talk) = self.enclosure.take() {
-            talk.end()?
+        let (written, patience) = if let Some(talk) = self.enclosure.take() {
+            (talk.end()?, GRACE)
         } else {
             killpg(self.group(), Signal::SIGKILL).may_fail("there may be none of the group any more");
-            Vec::new()
+            (Vec::new(), Duration::ZERO)
         };
+        // What it said last is still to be read, and nobody is left in an enclosure who could go on.
+        let until = Instant::now() + patience;
+        while self.is_heard() && Instant::now() < until {
+            self.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
+        }
         let status = self.child.wait().map_err(|why| Fault::host(format!("cannot wait for the script: {why}")))?;
         self.is_reaped = true;
         self.streams.iter_mut().for_each(|stream| stream.finish(hear));
@@ -437,47 +444,5 @@ impl Drop for Script {
         }
         killpg(self.group(), Signal::SIGKILL).may_fail("there may be none of the group any more");
         self.child.wait().may_fail("it was waited for then");
-    }
-}
-
-/// One stream of a script's words, and its last lines.
-struct Stream {
-    pipe: Option<File>,
-    rest: Vec<u8>,
-    last: VecDeque<String>,
-}
-
-impl Stream {
-    /// Reads what is there; it is known to be ready.
-    fn read(&mut self, hear: &mut dyn FnMut(&str)) {
-        let Some(pipe) = &mut self.pipe else { return };
-        let mut buffer = [0; 4096];
-        match pipe.read(&mut buffer) {
-            Ok(count) if count > 0 => {
-                for byte in buffer.iter().take(count) {
-                    match byte {
-                        b'\n' => self.tell(hear),
-                        _ if self.rest.len() < LINE_MAX => self.rest.push(*byte),
-                        _ => {}
-                    }
-                }
-            }
-            Err(why) if why.kind() == ErrorKind::Interrupted => {}
-            _ => self.pipe = None,
-        }
-    }
-
-    fn tell(&mut self, hear: &mut dyn FnMut(&str)) {
-        let line = hide(String::from_utf8_lossy(&std::mem::take(&mut self.rest)).trim_end());
-        hear(&line);
-        self.last.push_back(line);
-        self.last.drain(..self.last.len().saturating_sub(LAST_LINES));
-    }
-
-    /// Tells a last line that has no end.
-    fn finish(&mut self, hear: &mut dyn FnMut(&str)) {
-        if !self.rest.is_empty() {
-            self.tell(hear);
-        }
     }
 }

@@ -168,3 +168,26 @@ fn what_is_called_while_a_machine_runs_comes_after_its_boot_each_time() {
     same(&done.stderr, "vmrun: out/a.rhai: same machine, same commands");
     assert!(written(&sandbox, "a").contains("here it is done before.\nbridge(\"bridge2\").add(nic);"));
 }
+
+#[test]
+fn what_shells_say_at_the_same_time_is_not_mixed_up_and_each_file_that_one_asks_for_is_found() {
+    let sandbox = Sandbox::new();
+    // The shell of the background tells of its commands as long as the other one asks.
+    let done = recorded(
+        &sandbox,
+        &format!(
+            "(n=0; while [ $n -lt 3000 ]; do n=$((n+1)); done) &\nfor vm in a b c d e f g h; do\n\
+             [ -f /vm/$vm.img ] || truncate -s 1G /vm/$vm.img\ndone\nwait\n{BHYVE} -s 2,virtio-blk,/vm/a.img a"
+        ),
+    );
+    same(&done.stderr, "vmrun: out/a.rhai: same machine, same commands");
+    let named = |n: u8| format!("let disk{n} = \"/vm/{}.img\";", char::from(b'`' + n));
+    let made = |n: u8| format!("\n\nif !exists(disk{n}) {{\n    truncate(disk{n}, 1.GiB);\n}}");
+    let (names, makings): (Vec<String>, Vec<String>) = (1..=8).map(|n| (named(n), made(n))).unzip();
+    let expected = format!(
+        "// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.\n\n{}{}",
+        names.join("\n"),
+        makings.concat()
+    );
+    same(&written(&sandbox, "a"), &expected);
+}

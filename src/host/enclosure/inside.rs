@@ -1,5 +1,6 @@
 //! The two processes of an enclosure.
 
+use super::calm::wait_for_calm;
 use super::tree::{Above, StepResult, Tree};
 use super::written::written;
 use super::{INNER, INSIDE, OUTER, VARIABLE, usual_path};
@@ -12,7 +13,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockopt, recv, sendto, socket, sockopt,
+};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, getegid, geteuid, setsid};
 use rustix::thread::{
@@ -22,7 +25,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -119,6 +122,9 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     for file in states() {
         put(&file).map_err(|why| format!("{}: {why}", file.path))?;
     }
+    if stderr_is_socket() {
+        reopen_null().map_err(|why| format!("/dev/stderr: {why}"))?;
+    }
     give_up_rights().map_err(|why| format!("give up rights: {why}"))?;
     let mut command = command(program);
     let path = usual_path();
@@ -133,6 +139,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
         Ok(script) => {
             let_go();
             let Some(status) = wait(&signals, talk, i32::try_from(script.id()).unwrap_or_default()) else {
+                wait_for_calm(talk);
                 end_all();
                 return Ok(());
             };
@@ -141,8 +148,21 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     };
     talk.write_all(format!("{said}\n").as_bytes()).map_err(|why| why.to_string())?;
     while wait(&signals, talk, 0).is_some() {}
+    wait_for_calm(talk);
     end_all();
     talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
+}
+
+/// Whether each process that writes to standard error is told apart.
+fn stderr_is_socket() -> bool {
+    getsockopt(&io::stderr(), sockopt::SockType).is_ok()
+}
+
+/// Has `/dev/stderr` lead nowhere: a socket cannot be opened, and what is written there by that name is no shell's that tells of its commands.
+#[expect(clippy::disallowed_methods, reason = "this is the door: the enclosure's files are given up with it")]
+fn reopen_null() -> io::Result<()> {
+    std::fs::remove_file("/dev/stderr")?;
+    symlink("null", "/dev/stderr")
 }
 
 /// Returns the files that are as the recording wants them.

@@ -2,17 +2,17 @@
 //! in another, and they are compared.
 
 use super::guards::{answer_found, questions};
-use super::sessions::Sessions;
+use super::sessions::{Sessions, is_same, unsteady};
 use super::whole_path;
 use crate::diag::{Blame, Fault};
-use crate::host::{files, standins};
+use crate::host::files;
+use crate::host::standins::{self, Lines};
 use crate::import::recorded::{Guard, import, with_whole_paths};
 use crate::model::{Draft, Target};
 use crate::recording::asked::{FileTest, file_tests, named_files};
 use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::groups;
-use crate::recording::race::race;
 use crate::recording::settled::is_of_a_run;
 use crate::recording::{Call, FileState, Recording, Scenario};
 use std::collections::VecDeque;
@@ -55,9 +55,14 @@ impl Sessions<'_> {
             return Ok(found);
         }
         let setting = self.setting.clone();
-        let Some((told, tests)) = self.asking(command, &setting)? else { return Ok(found) };
-        // One that does something else when its shell tells of its commands hangs on what it tells.
-        if tests.is_empty() || race(usual, &told).is_some() {
+        let Some((mut told, mut tests)) = self.asking(command, &setting)? else { return Ok(found) };
+        // One that does something else when its shell tells of its commands reads what it tells: then nobody knows for what it asks.
+        if self.is_traced && unsteady(usual, &told).is_some() {
+            self.is_traced = false;
+            let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
+            (told, tests) = other;
+        }
+        if tests.is_empty() || unsteady(usual, &told).is_some() {
             return Ok(found);
         }
         found.asked.clone_from(&tests);
@@ -83,10 +88,11 @@ impl Sessions<'_> {
         command: &[String],
         setting: &Scenario,
     ) -> Result<Option<(Recording, Vec<FileTest>)>, Fault> {
-        let traced = standins::traced(command);
+        let traced = standins::traced(command).filter(|_| self.is_traced);
         let mut lines = Vec::new();
         let mut hear = |line: &str| lines.push(line.to_string());
-        let Some(recording) = self.listened(traced.as_deref().unwrap_or(command), setting, &mut hear)? else {
+        let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
+        let Some(recording) = self.listened(traced.as_deref().unwrap_or(command), setting, heard)? else {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
@@ -169,16 +175,25 @@ fn is_of_the_system(path: &str) -> bool {
         || ["/dev/null", "/dev/tty", "/dev/zero", "/dev/stdin"].contains(&path)
 }
 
-/// Returns the commands that change something.
-pub(super) fn acts(recording: &Recording) -> Vec<&[String]> {
-    recording.calls.iter().filter(|call| !call.reads).map(|call| call.argv.as_slice()).collect()
+/// Whether two recordings change the same, in the same order where that matters: the order of what runs in the background is chance.
+pub(super) fn has_same_acts(first: &Recording, second: &Recording) -> bool {
+    let acts = |recording: &Recording| -> Vec<Vec<String>> {
+        recording.calls.iter().filter(|call| !call.reads).map(|call| call.argv.clone()).collect()
+    };
+    let (mut ours, mut theirs) = (acts(first), acts(second));
+    if ours == theirs {
+        return true;
+    }
+    ours.sort();
+    theirs.sort();
+    ours == theirs && is_same(first, second)
 }
 
 impl Files {
     /// Compares a recording with the one before it, and returns whether it boots a machine that a recipe may have beside that one's.
     fn compare(&mut self, usual: &Recording, before: &Node, node: &Node, target: Target) -> bool {
         let boots = |recording: &Recording| recording.calls.iter().any(|call| call.boots().is_some());
-        if acts(&before.recording) == acts(&node.recording) {
+        if has_same_acts(&before.recording, &node.recording) {
             return true;
         }
         let Some(last) = node.turned.last() else { return false };

@@ -1,11 +1,12 @@
 //! The programs that a script calls and that are not on this host: each gets a stand-in that succeeds, and it is looked whether anything hangs
 //! on what it would say. The folders into which it writes, and that are not there, are there.
 
-use super::asked_files::acts;
+use super::asked_files::has_same_acts;
 use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
-use crate::host::{files, program, standins};
+use crate::host::standins::{self, Lines};
+use crate::host::{files, program};
 use crate::recording::{
     CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
 };
@@ -27,9 +28,9 @@ impl Sessions<'_> {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
             let setting = self.setting.clone();
-            let heard =
-                self.listened(traced.as_deref().unwrap_or(command), &setting, &mut |line| lines.push(line.to_string()));
-            match heard {
+            let mut hear = |line: &str| lines.push(line.to_string());
+            let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
+            match self.listened(traced.as_deref().unwrap_or(command), &setting, heard) {
                 Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
                 // What is wrong with it is told where it is heard.
                 _ => {}
@@ -115,7 +116,7 @@ impl Sessions<'_> {
             other => other.ok().flatten(),
         };
         let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
-        Ok(other.is_some_and(|other| acts(&other) != acts(usual)))
+        Ok(other.is_some_and(|other| !has_same_acts(&other, usual)))
     }
 }
 

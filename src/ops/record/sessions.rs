@@ -3,7 +3,7 @@
 use super::guards::{answer_found, questions};
 use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
-use crate::host::standins::{self, Reach, Recorder};
+use crate::host::standins::{self, Lines, Reach, Recorder};
 use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
@@ -45,6 +45,8 @@ pub(super) struct Sessions<'a> {
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
     tolerated: Vec<(Vec<String>, Call)>,
+    /// Whether its shell is asked to tell of its commands, where it can.
+    pub(super) is_traced: bool,
     /// The machine of which alone is recorded from now on, and which calls are whose.
     guest: Option<(Rc<Guests>, String)>,
 }
@@ -69,6 +71,7 @@ impl<'a> Sessions<'a> {
             left: RECORDINGS_MAX,
             is_exhausted: false,
             tolerated: Vec::new(),
+            is_traced: true,
             guest: None,
         })
     }
@@ -180,7 +183,7 @@ impl<'a> Sessions<'a> {
         self.left = self.left.saturating_sub(1);
         let notify = &mut self.notify;
         let mut hear = |line: &str| notify(Notice::Printed(line.into()));
-        let recording = self.recorder.record(command, &self.setting, self.timeout, &mut hear)?;
+        let recording = self.recorder.record(command, &self.setting, self.timeout, (Lines::AsWritten, &mut hear))?;
         let made_up = self.assumed.iter().chain(&recording.made_up);
         let news: Vec<&str> = made_up.filter(|text| self.told.insert((*text).clone())).map(String::as_str).collect();
         if !news.is_empty() {
@@ -193,7 +196,7 @@ impl<'a> Sessions<'a> {
     /// Records a command again, unheard. Nothing where it is not enclosed: what it does for real is not done twice; nor where there were too
     /// many recordings.
     pub(super) fn again(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
-        self.listened(command, setting, &mut |_| {})
+        self.listened(command, setting, (Lines::AsWritten, &mut |_| {}))
     }
 
     /// Records a command again as [`Self::again`] does, and hears it by itself.
@@ -201,14 +204,14 @@ impl<'a> Sessions<'a> {
         &mut self,
         command: &[String],
         setting: &Scenario,
-        hear: &mut dyn FnMut(&str),
+        heard: (Lines, &mut dyn FnMut(&str)),
     ) -> Result<Option<Recording>, Fault> {
         if !self.is_repeatable() || self.left == 0 {
             self.is_exhausted |= self.left == 0;
             return Ok(None);
         }
         self.left -= 1;
-        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), hear)?;
+        let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), heard)?;
         Ok(Some(self.share(self.settled(one))))
     }
 
@@ -220,14 +223,7 @@ impl<'a> Sessions<'a> {
 
 /// Returns what is wrong with two recordings that have the same answers, if they differ.
 pub(super) fn unsteady(first: &Recording, second: &Recording) -> Option<Fault> {
-    let race = race(first, second)?;
-    // Only the order of what is said of different things is another one.
-    let boots = |one: &'_ Recording| -> Vec<Vec<String>> {
-        one.calls.iter().filter(|call| call.boots().is_some()).map(|call| call.argv.clone()).collect()
-    };
-    if deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second) {
-        return None;
-    }
+    let race = race(first, second).filter(|_| !is_same(first, second))?;
     let shown = |command: Option<String>| command.map_or("nothing more".into(), |text| format!("`{}`", hide(&text)));
     let (first, second) = (shown(race.first), shown(race.second));
     let fault = Fault::new(format!("with the same answers the script called {first} once and {second} the next time"));
@@ -235,6 +231,14 @@ pub(super) fn unsteady(first: &Recording, second: &Recording) -> Option<Fault> {
         "the recipe is of the first time: let what runs in the background be waited for, and what is new each time stand in the \
          recipe as a parameter",
     ))
+}
+
+/// Whether two recordings do the same: only the order of what is said of different things may be another one.
+pub(super) fn is_same(first: &Recording, second: &Recording) -> bool {
+    let boots = |one: &'_ Recording| -> Vec<Vec<String>> {
+        one.calls.iter().filter(|call| call.boots().is_some()).map(|call| call.argv.clone()).collect()
+    };
+    deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second)
 }
 
 /// Returns what a script does that its calls do not show.
