@@ -54,11 +54,9 @@ struct Reserved {
 fn reservations(host: &dyn Host) -> Vec<Reserved> {
     let of = |record: StateRecord| {
         let journal = Journal::read(record.journal.as_deref()?);
-        let guard = |hold: &Hold| match hold {
-            Hold::Helper { name, id: HelperId::Process(process), .. } if name == permit::NAME => {
-                permit::reservation_of(&process.command)
-            }
-            _ => None,
+        let guard = |hold: &Hold| {
+            let Hold::Helper { name, id: HelperId::Process(process), .. } = hold else { return None };
+            permit::reservation_of(&process.command).filter(|_| name == permit::NAME)
         };
         let (machine, path) = journal.holds.iter().find_map(guard)?;
         Some(Reserved { run: record.name, machine, path })

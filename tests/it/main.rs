@@ -103,6 +103,7 @@ mod manual;
 mod marks;
 mod mess;
 mod migrate;
+mod migrate_all;
 mod migrate_refusals;
 mod migrate_strikes;
 mod monitor;

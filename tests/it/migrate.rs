@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 /// What is said, without times.
-fn told(text: &str) -> String {
+pub(crate) fn told(text: &str) -> String {
     let shown = |line: &str| match line.split_once("it was down for ") {
         Some((head, tail)) => {
             assert!(tail.strip_suffix(" s").is_some_and(|seconds| seconds.parse::<f64>().is_ok()), "{line}");
