@@ -216,7 +216,7 @@ pub(super) const GROUPS: &[Group] = &[
         ]),
         Entry("migrate", &[
             ("vmrun migrate web vm6", "Move a machine to the host vm6; it is down while the rest of its disks is sent"),
-            ("vmrun migrate --resume web", "Go on with a move that was cut off"),
+            ("vmrun migrate --all vm6 vm7", "Empty this host: each machine goes to the first of these that takes it"),
         ]),
         Entry("remove", &[
             ("vmrun remove web", "Remove a machine with its disks, after a question"),

@@ -12,6 +12,7 @@ use crate::ops::inventory::{Entry, EntryState, MachineState};
 use crate::ops::machines::{document, locate, machines, machines_and_known, percent};
 use crate::ops::metrics::write;
 use crate::ops::search::HostQuery;
+use crate::ops::snapshots::shown_time;
 use crate::ops::watch::watch;
 use clap::Args;
 use hosts::AllHostsArgs;
@@ -51,6 +52,7 @@ States:
   unknown                      it cannot be told: its lock may be read by its owner only, and nothing else tells
   foreign                      a bhyve or QEMU that vmrun did not start
   down                         known, and does not run (--all)
+  moved                        another host has it, as it was moved there (--all)
 
 CPU% is of one processor: since the start under Linux, within the last minute under FreeBSD.
 
@@ -90,6 +92,7 @@ JSON: an object with `version` (of vmrun), `host` (its name), `time` (the second
   error         its last error, or null
   permit        an object: `state` (held or lost), `since` (the second of 1970 from which on it was held) and `why` it is lost,
                 each null where it is not known; or null of a machine that needs none
+  moved         an object: `host`, which has it since it was moved there, and `since` (the second of 1970); or null
 What is not known is null. Keys may be added.
 
 JSON of many hosts: an object with `version`, `hosts` (objects: `name` as it is asked, `host` as it calls itself, `time`, `stale` and
@@ -208,7 +211,7 @@ fn by_state(title: &str, cell: &str) -> Option<Paint> {
         ("STATE", "running" | "foreground") => Some(Paint::Good),
         ("STATE", "starting" | "stopping" | "waiting" | "unsupervised" | "left" | "unknown") => Some(Paint::Doubtful),
         ("STATE", "held") => Some(Paint::Bad),
-        ("STATE", "down") => Some(Paint::Faint),
+        ("STATE", "down" | "moved") => Some(Paint::Faint),
         _ => None,
     }
 }
@@ -265,6 +268,10 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
             let why = one.status.as_ref().and_then(|it| it.error.as_deref()).unwrap_or("its log says why");
             Some(format!("{name} is held: {why}"))
         }
+        EntryState::Moved => {
+            let away = one.away.as_ref()?;
+            Some(format!("{name} was moved to {} on {}", shown::line(&away.host), shown_time(away.since)))
+        }
         EntryState::Supervised(_) | EntryState::Foreground | EntryState::Foreign | EntryState::Down => None,
     }
 }
@@ -299,6 +306,7 @@ mod tests {
             elsewhere: None,
             address: None,
             permit: None,
+            away: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);

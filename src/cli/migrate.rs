@@ -4,7 +4,7 @@ use super::export;
 use super::fetching::amounts;
 use super::run::duration;
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Diagnostic, Fault, shown};
 use crate::model::VmName;
 use crate::ops::display::terminal;
 use crate::ops::migrate::{self, MigrateEvent, MigrateOptions, MigrateRequest, Migrated};
@@ -31,20 +31,23 @@ pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec
 #[command(after_help = AFTER)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct MigrateArgs {
-    /// The machine: a name or a recipe
+    /// The machine: a name or a recipe; with --all the first host
     #[arg(value_name = "NAME")]
     machine: String,
-    /// The host, as ssh knows it: HOST, USER@HOST or USER@HOST:PORT
-    #[arg(required_unless_present_any = ["resume", "abort", "forget"])]
-    host: Option<String>,
+    /// The host, as ssh knows it: HOST, USER@HOST or USER@HOST:PORT. It goes to the first one that nothing stands against
+    #[arg(value_name = "HOST", required_unless_present_any = ["resume", "abort", "forget", "all"])]
+    hosts: Vec<String>,
+    /// Move every machine that runs here, one after the other; what cannot be moved stays, and is told
+    #[arg(long, conflicts_with_all = ["resume", "abort", "forget"])]
+    all: bool,
     /// Go on with a move that was cut off
-    #[arg(long, conflicts_with_all = ["host", "abort", "forget", "shared", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["hosts", "abort", "forget", "shared", "dry_run"])]
     resume: bool,
     /// Undo a move that was cut off; what ran runs here again
-    #[arg(long, conflicts_with_all = ["host", "forget", "shared", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["hosts", "forget", "shared", "dry_run"])]
     abort: bool,
     /// Keep nothing of a move, whatever the other host has of it: only if that one is gone for ever
-    #[arg(long, conflicts_with_all = ["host", "shared", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["hosts", "shared", "dry_run"])]
     forget: bool,
     /// Copy no disk: both hosts see the same ones
     #[arg(long)]
@@ -69,6 +72,10 @@ The disks are copied while the guest runs, block by block; what has changed is c
 sent, and the machine is started there as it was started here. Only when it runs there this host gives it up: its disks and its
 recipe stay here, and `vmrun start` refuses it; `vmrun remove` removes them.
 
+--all empties a host: machines are moved one after the other, in the order in which they are started, and each of them to the first
+of the hosts that nothing stands against. One that starts after others goes where they went, and stays if one of them stays. With
+--dry-run each is asked for by itself: whether there is room for all of them together is seen when they are moved.
+
 Whatever is killed meanwhile, exactly one of both hosts may start the machine. What was cut off is gone on with by --resume, or
 undone by --abort, both on the host that gives it.";
 
@@ -81,8 +88,19 @@ fn run(args: &MigrateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let options = MigrateOptions { within: args.within, answer_within: args.answer_within };
     let is_terminal = term.is_terminal();
     let told = |event: &MigrateEvent<'_>| tell(event, term, is_terminal);
-    let Some(host) = &args.host else { return known(args, options, &told, term) };
-    let request = MigrateRequest { name: &args.machine, host, shared: args.shared, dry_run: args.dry_run };
+    if args.all {
+        let hosts: Vec<String> = std::iter::once(&args.machine).chain(&args.hosts).cloned().collect();
+        let request = MigrateRequest { name: "", hosts: &hosts, shared: args.shared, dry_run: args.dry_run };
+        if migrate::migrate_all(&request, options, &told)? == 0 {
+            term.say("no machine runs here");
+        }
+        return Ok(());
+    }
+    if args.hosts.is_empty() {
+        return known(args, options, &told, term);
+    }
+    let request =
+        MigrateRequest { name: &args.machine, hosts: &args.hosts, shared: args.shared, dry_run: args.dry_run };
     term.say(summary(&migrate::migrate(&request, options, &told)?));
     Ok(())
 }
@@ -130,6 +148,13 @@ fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
         MigrateEvent::Undone(name, host) => {
             term.say(format_args!("the move of {name} to {host} is undone; it is this host's"))
         }
+        MigrateEvent::NextHost(host, faults) => {
+            faults.iter().for_each(|one| term.say(&one.fault.message));
+            term.say(format_args!("{host} does not take it; the next host is asked"));
+        }
+        MigrateEvent::Done(moved) => term.say(summary(moved)),
+        MigrateEvent::NotMoved(name) => term.say(format_args!("{name} stays here")),
+        MigrateEvent::Foreign(name) => term.say(format_args!("{} stays here: it is not vmrun's", shown::line(name))),
     }
 }
 

@@ -13,9 +13,9 @@ use crate::image::migration::{BLOCK, BlockDigests, Made};
 use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// What is seen of a disk that is read.
@@ -105,6 +105,8 @@ pub(crate) fn prepare_file(half: &Path, path: &Path, known: u64, size: u64) -> R
     let mut options = without_links();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(half);
     let file = file.map_err(io_fault("make", half))?;
+    // One that comes back may be open to more people here than it was there; it gets its permissions when it is whole.
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io_fault("chmod", half))?;
     file.set_len(size).map_err(io_fault("truncate", half))?;
     file.metadata().map(|meta| meta.ino()).map_err(io_fault("make", half))
 }
@@ -149,13 +151,15 @@ pub(crate) struct ComingDisk {
     path: PathBuf,
     /// Its size, in bytes.
     pub(crate) size: u64,
+    /// The permissions that it gets once it is whole, if it is a file.
+    mode: Option<u32>,
     /// What is in its blocks.
     pub(crate) digests: BlockDigests,
 }
 
 impl ComingDisk {
     /// Opens it, and reads what it has by now.
-    pub(crate) fn open(path: &Path, size: u64) -> Result<Self, Fault> {
+    pub(crate) fn open(path: &Path, size: u64, mode: Option<u32>) -> Result<Self, Fault> {
         let disk = SparseDisk::open(path)?;
         if disk.size != size {
             let fault = Fault::host(format!("{} is {} bytes long, and {size} come", path.display(), disk.size));
@@ -164,7 +168,7 @@ impl ComingDisk {
         let mut digests = BlockDigests::default();
         differing(&disk, &mut digests, &mut |_| Ok(()))?;
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
-        Ok(Self { file, path: path.into(), size, digests })
+        Ok(Self { file, path: path.into(), size, mode, digests })
     }
 
     /// Writes a block, or nothing but zeros.
@@ -193,6 +197,15 @@ impl ComingDisk {
     /// Has on the disk what was written.
     pub(crate) fn sync(&self) -> Result<(), Fault> {
         self.file.sync_all().map_err(io_fault("write", &self.path))
+    }
+
+    /// Has it be as it was on the other host, now that all of it has come.
+    pub(crate) fn end(&self) -> Result<(), Fault> {
+        let is_file = self.file.metadata().is_ok_and(|meta| meta.is_file());
+        if let Some(mode) = self.mode.filter(|_| is_file) {
+            self.file.set_permissions(Permissions::from_mode(mode)).map_err(io_fault("chmod", &self.path))?;
+        }
+        self.sync()
     }
 }
 
@@ -291,7 +304,7 @@ mod tests {
         file.write_all_at(b"last", size - 4).unwrap();
         let known = prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
         assert_eq!(known, inode_of(&other));
-        let mut coming = ComingDisk::open(&other, size).unwrap();
+        let mut coming = ComingDisk::open(&other, size, None).unwrap();
         assert_eq!((sent(&one, &mut coming), sent(&one, &mut coming)), (2, 0));
         file.write_all_at(&[0; 5], 3).unwrap();
         file.write_all_at(b"middle", 20 << 20).unwrap();
@@ -299,7 +312,7 @@ mod tests {
         coming.sync().unwrap();
         assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap());
         // What was sent before a crash is known by reading it.
-        let mut again = ComingDisk::open(&other, size).unwrap();
+        let mut again = ComingDisk::open(&other, size, None).unwrap();
         assert_eq!(again.digests, coming.digests);
         assert_eq!(sent(&one, &mut again), 0);
     }
@@ -308,7 +321,7 @@ mod tests {
     fn a_block_that_the_disk_has_not_is_refused() {
         let (_folder, one, _) = files();
         prepare_file(&one, Path::new("/no/such"), 0, (1 << 20) + 7).unwrap();
-        let mut coming = ComingDisk::open(&one, (1 << 20) + 7).unwrap();
+        let mut coming = ComingDisk::open(&one, (1 << 20) + 7, None).unwrap();
         let mut refused = |at, bytes: Option<&[u8]>| {
             coming.put(at, bytes).unwrap_err().message.replace(&one.display().to_string(), "one")
         };
@@ -318,7 +331,7 @@ mod tests {
         assert_eq!(refused(0, Some(&[1; 8])), "one has no block 0 of 8 bytes");
         assert_eq!(std::fs::metadata(&one).unwrap().len(), (1 << 20) + 7);
         assert_eq!(
-            ComingDisk::open(&one, 8).err().unwrap().message.replace(&one.display().to_string(), "one"),
+            ComingDisk::open(&one, 8, None).err().unwrap().message.replace(&one.display().to_string(), "one"),
             "one is 1048583 bytes long, and 8 come"
         );
     }
@@ -335,7 +348,7 @@ mod tests {
             let file = File::create(&one).unwrap();
             file.set_len(size).unwrap();
             prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
-            let mut coming = ComingDisk::open(&other, size).unwrap();
+            let mut coming = ComingDisk::open(&other, size, None).unwrap();
             for pass in writes {
                 for (at, is_zero, length) in pass {
                     let (at, byte) = (at % size, if is_zero { 0 } else { 7 });

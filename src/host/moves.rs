@@ -6,6 +6,7 @@ use super::settings::Settings;
 use crate::diag::{Blame, Fault};
 use crate::image::migration::MoveRecord;
 use crate::model::VmName;
+use crate::model::name::in_order;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -41,6 +42,14 @@ pub(crate) fn read(settings: &Settings, name: &VmName) -> Result<Option<MoveReco
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unsure(Fault::host(reason(&error)))),
     }
+}
+
+/// Returns the records of all moves, by the names of the machines, or why one cannot be read.
+pub(crate) fn all(settings: &Settings) -> Vec<Result<MoveRecord, Fault>> {
+    let of = |file: String| file.strip_suffix(".json").filter(|name| !name.starts_with('.'))?.parse().ok();
+    let mut machines: Vec<VmName> = files::names(&folder(settings)).into_iter().filter_map(of).collect();
+    machines.sort_by_cached_key(|name| in_order(name.as_str()));
+    machines.iter().filter_map(|name| read(settings, name).transpose()).collect()
 }
 
 /// Says why a machine may not be started here, if it was moved, is about to be, or is on its way here.

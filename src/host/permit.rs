@@ -63,6 +63,13 @@ pub(crate) fn socket_of(command: &str) -> Option<PathBuf> {
     rest.split_once(" --ttl=").map(|(socket, _)| socket.into())
 }
 
+/// Returns the machine of a guard and where the record of its reservation stands, by the guard's command; nothing where it has none.
+pub(crate) fn reservation_of(command: &str) -> Option<(VmName, PathBuf)> {
+    let (_, rest) = command.split_once(" --machine=")?;
+    let machine = rest.split(' ').next()?.parse().ok()?;
+    rest.split_once(" --reservation=").map(|(_, path)| (machine, path.into()))
+}
+
 /// What a guard answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PermitAnswer {

@@ -9,7 +9,7 @@ use nix::unistd::{Whence, lseek};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A disk that is read.
@@ -35,6 +35,12 @@ impl SparseDisk {
         // A block device has no size but where it ends.
         let size = file.seek(SeekFrom::End(0)).map_err(cannot())?;
         Ok(Self { file, path: path.into(), size })
+    }
+
+    /// Returns the permissions of a file, as bits for its owner, its group and others; nothing of a device.
+    pub(crate) fn permissions(&self) -> Option<u32> {
+        let meta = self.file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some(meta.permissions().mode() & 0o777)
     }
 
     /// Returns how much of it is in blocks that are not all hole, in bytes.

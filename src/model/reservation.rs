@@ -229,6 +229,11 @@ impl Claim {
         Self { me, ttl, fenced: None, has_guest: false, written, phase: Phase::Looking }
     }
 
+    /// Returns whether a record that is held was left by a run of this machine here, of which nothing goes on.
+    pub(crate) fn is_left(&self, found: &Record) -> bool {
+        !found.is_released && self.against(found).is_none()
+    }
+
     /// Returns what follows from a look, which began and ended then.
     pub(crate) fn looked(&mut self, began: Duration, ended: Duration, found: &Sector) -> Step {
         match (&self.phase, found) {

@@ -4,22 +4,25 @@ use super::address::Addresses;
 use super::hosts::KnownMachine;
 use super::installation::{Installation, Wanted, stem};
 use super::instances;
-use super::inventory::{Entry, Seen, down, inventory};
+use super::inventory::{Entry, EntryState, Seen, down, inventory};
 use super::known::statuses;
 use super::permit::PermitFound;
 use super::recipe::absolute;
 use super::recipe_digest;
-use super::settings::{platform, states};
+use super::settings::{platform, settings, states};
+use crate::diag::snippet::{Colour, draw};
 use crate::diag::{Diagnostic, Fault};
 use crate::host::clock;
 use crate::host::environment::host_name;
 use crate::host::processes::{self, Processes};
-use crate::host::{Kept, kept};
+use crate::host::{Kept, kept, moves};
+use crate::image::migration::MoveRecord;
 use crate::model::Size;
 use crate::model::instance::INSTANCE;
 use crate::model::name::in_order;
 use crate::supervise::status::{MachineStatus, ssh_value};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread;
@@ -75,14 +78,37 @@ pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diag
             faults.extend(machines.faults);
         }
     }
+    let moved = moved(&mut faults)?;
+    let of = |(name, record): (&String, &MoveRecord)| {
+        let (recipe, instance) = (record.with.recipe.display().to_string(), record.with.params.get(INSTANCE).cloned());
+        (in_order(name), name.clone(), recipe, instance)
+    };
+    let missing = moved.iter().filter(|(name, _)| !known.iter().any(|(_, other, ..)| other == *name));
+    let missing: Vec<_> = missing.map(of).collect();
+    known.extend(missing);
     known.sort();
     known.dedup();
     for (_, name, recipe, instance) in known {
         if !all.iter().any(|one| one.name.as_deref() == Some(name.as_str())) {
-            all.push(down(&name, &recipe, instance));
+            let away = moved.get(&name).and_then(MoveRecord::away);
+            let state = if away.is_some() { EntryState::Moved } else { EntryState::Down };
+            all.push(Entry { state, away, ..down(&name, &recipe, instance) });
         }
     }
     Ok((all, faults))
+}
+
+/// Returns the records of the machines that were moved to another host; one that cannot be read is told.
+fn moved(faults: &mut Vec<String>) -> Result<BTreeMap<String, MoveRecord>, Fault> {
+    let mut moved = BTreeMap::new();
+    for record in moves::all(&settings(platform()?, false)?) {
+        match record {
+            Ok(record) if record.away().is_some() => drop(moved.insert(record.machine.to_string(), record)),
+            Ok(_) => {}
+            Err(fault) => faults.push(draw(&Diagnostic::error(fault), Colour::Plain)),
+        }
+    }
+    Ok(moved)
 }
 
 /// Finds out where the guests of machines are that run; what is wrong with the configuration is told by whoever needs it.
@@ -146,6 +172,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),
         "permit": one.permit.as_ref().map(PermitFound::value),
+        "moved": one.away.as_ref().map(|away| json!({ "host": away.host, "since": away.since })),
     })
 }
 

@@ -6,32 +6,35 @@
 
 mod arrival;
 mod coming;
+mod emptying;
 mod giver;
 mod offered;
 mod other;
 mod start;
 
 pub(crate) use coming::receive;
+pub(crate) use emptying::migrate_all;
 
 use super::installation::Installation;
 use super::known;
 use super::remote::{Remote, SCHEME};
 use super::settings;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::export::MoveProgress;
 use crate::host::moves::{self, MoveLock};
 use crate::host::{Settings, clock};
-use crate::image::migration::{MoveRecord, MoveState};
+use crate::image::migration::{MoveRecord, MoveState, StartedWith};
 use crate::model::{Size, VmName};
 use giver::Giver;
 use std::time::Duration;
 
 /// What is asked for.
+#[derive(Clone, Copy)]
 pub(crate) struct MigrateRequest<'a> {
     /// The machine, or its recipe.
     pub(crate) name: &'a str,
-    /// The host, as ssh knows it.
-    pub(crate) host: &'a str,
+    /// The hosts, as ssh knows them; it goes to the first of them that nothing stands against.
+    pub(crate) hosts: &'a [String],
     /// Whether both hosts see the same disks, and none is copied.
     pub(crate) shared: bool,
     /// Whether it is only asked what would stand against it.
@@ -67,6 +70,14 @@ pub(crate) enum MigrateEvent<'a> {
     Remains(&'a str),
     /// The move is undone: the machine is this host's.
     Undone(&'a VmName, &'a str),
+    /// Something stands against a host, and the next one is asked.
+    NextHost(&'a str, &'a [Diagnostic]),
+    /// One of several machines was moved.
+    Done(&'a Migrated),
+    /// One of several machines stays here; why is told at the end.
+    NotMoved(&'a VmName),
+    /// A hypervisor stays here, as it is not vmrun's.
+    Foreign(&'a str),
 }
 
 /// Who hears of what happens.
@@ -86,32 +97,66 @@ pub(crate) struct Migrated {
     pub(crate) was_dry_run: bool,
 }
 
-/// Moves a machine to another host.
+/// Moves a machine to the first of the hosts that nothing stands against.
 pub(crate) fn migrate(
     request: &MigrateRequest<'_>,
     options: MigrateOptions,
     listener: Listener<'_>,
 ) -> Result<Migrated, Vec<Diagnostic>> {
-    let (installation, settings) = (Installation::open()?, own_settings()?);
-    let remote = remote(request.host)?;
-    let wanted = known::one(&installation, &known::statuses()?, request.name)?;
-    let machine = offered::machine(&installation, wanted)?;
+    let Some((last, others)) = request.hosts.split_last() else { return Err(no_host().into()) };
+    let found = own_machine(request.name)?;
+    for host in others {
+        let asked = MigrateRequest { dry_run: true, ..*request };
+        // What is told of a machine is told when it goes.
+        match migrate_to(host, &found, &asked, options, &|event| {
+            if request.dry_run {
+                listener(event)
+            }
+        }) {
+            Ok(asked) if request.dry_run => return Ok(asked),
+            Ok(_) => return migrate_to(host, &found, request, options, listener),
+            Err(faults) if faults.iter().any(|one| one.fault.blame == Blame::Interrupted) => return Err(faults),
+            Err(faults) => listener(&MigrateEvent::NextHost(host, &faults)),
+        }
+    }
+    migrate_to(last, &found, request, options, listener)
+}
+
+fn no_host() -> Fault {
+    Fault::usage("no host is named to move it to").hint("`vmrun migrate NAME HOST`")
+}
+
+/// A machine of this host: its name, whether it runs, and how it was started, or would be.
+fn own_machine(name: &str) -> Result<(VmName, bool, StartedWith), Vec<Diagnostic>> {
+    let installation = Installation::open()?;
+    let machine = offered::machine(&installation, known::one(&installation, &known::statuses()?, name)?)?;
     let name = machine.name().clone();
-    let lock = lock(&settings, &name)?;
+    let (runs, with) = start::now(&name, &machine)?;
+    Ok((name, runs, with))
+}
+
+fn migrate_to(
+    host: &str,
+    (name, runs, with): &(VmName, bool, StartedWith),
+    request: &MigrateRequest<'_>,
+    options: MigrateOptions,
+    listener: Listener<'_>,
+) -> Result<Migrated, Vec<Diagnostic>> {
+    let (settings, remote) = (own_settings()?, remote(host)?);
+    let lock = lock(&settings, name)?;
     let over = |record: &MoveRecord| record.state == MoveState::Undone && record.away().is_none();
-    if let Some(record) = moves::read(&settings, &name)?.filter(|record| !over(record)) {
+    if let Some(record) = moves::read(&settings, name)?.filter(|record| !over(record)) {
         return Err(begun_already(&record).into());
     }
-    let (runs, with) = start::now(&name, &machine)?;
     let record = MoveRecord {
         id: moves::new_id()?,
-        machine: name,
+        machine: name.clone(),
         state: MoveState::Sending,
-        peer: request.host.trim_start_matches(SCHEME).into(),
+        peer: host.trim_start_matches(SCHEME).into(),
         at: clock::now(),
-        runs,
+        runs: *runs,
         is_shared: request.shared,
-        with,
+        with: with.clone(),
         was_at: None,
         made: Vec::new(),
     };

@@ -1,14 +1,15 @@
 //! The commands by which the guard of a permit has a reservation: one that gets it and gives it back, and one that renews it once.
 
-use super::settings;
+use super::{settings, stopped};
 use crate::diag::Fault;
 use crate::host::clock;
 use crate::host::permit::end_with_parent;
 use crate::host::reservation::{self, ReservationFile};
 use crate::host::signals::Signals;
+use crate::host::system::System;
 use crate::host::{Facts as _, Host as _};
-use crate::model::VmName;
 use crate::model::reservation::{Claim, Record, Refusal, SECTOR, SETTLE, Sector, Step, own};
+use crate::model::{Argv, VmName};
 use crate::supervise::recovery;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,16 +49,43 @@ pub(crate) fn hold(request: &ReservationRequest, held: &dyn Fn() -> Result<(), F
     release(request, &file)
 }
 
+/// Gives a reservation back that a run of its machine has left whose guard was killed. What is not held, or not this host's and this
+/// machine's, stays as it is.
+pub(crate) fn give_back(machine: &VmName, path: &Path) -> Result<(), Fault> {
+    // Nobody starts it meanwhile, or is told that it goes on.
+    stopped::hold_moving(&mut settings::host(false)?, machine, &[], |_| give_back_held(machine, path))
+}
+
+/// Returns the command that does so.
+pub(crate) fn giving_back(machine: &VmName, path: &Path) -> Argv {
+    Argv::new("vmrun").arg("reservation").arg(path.display()).arg(format!("--machine={machine}")).arg("--release")
+}
+
+fn give_back_held(machine: &VmName, path: &Path) -> Result<(), Fault> {
+    let file = ReservationFile::at(path);
+    let Some(record) = left(machine, path)? else { return Ok(()) };
+    let (path, machine, nonce) = (path.to_path_buf(), machine.clone(), record.owner.nonce.clone());
+    let request = ReservationRequest { path, machine, nonce, ttl: record.ttl, fenced: None };
+    if record.is_good(now()) {
+        return release(&request, &file);
+    }
+    // Others may be about to take it over by now: who gives it back has to have it first.
+    let request = ReservationRequest { nonce: reservation::nonce()?, ..request };
+    let signals = Signals::install()?;
+    if claim(&request, &file, &signals)? { release(&request, &file) } else { Ok(()) }
+}
+
+/// Returns the record that a run of a machine has left there; nothing where it is another one's, or held by nobody.
+pub(crate) fn left(machine: &VmName, path: &Path) -> Result<Option<Record>, Fault> {
+    let Sector::Record(record) = ReservationFile::at(path).read()? else { return Ok(None) };
+    let (machine, path, nonce) = (machine.clone(), path.to_path_buf(), String::new());
+    let request = ReservationRequest { path, machine, nonce, ttl: record.ttl, fenced: None };
+    Ok(claimant(&settings::host(false)?, &request)?.is_left(&record).then_some(record))
+}
+
 /// Returns whether the reservation is had; not where somebody asked to end before.
 fn claim(request: &ReservationRequest, file: &ReservationFile, signals: &Signals) -> Result<bool, Fault> {
-    let host = settings::host(false)?;
-    let processes = host.processes();
-    let boot = processes.witness(&[]).boot.unwrap_or_else(|| processes.identity().boot);
-    let me = reservation::owner(request.machine.as_str(), boot, &host.settings().state, &request.nonce)?;
-    let mut claim = Claim::new(me, request.ttl, clock::now());
-    claim.fenced.clone_from(&request.fenced);
-    claim.has_guest =
-        recovery::guest_of_run(&host, &request.machine).is_some() || processes.answers(&request.machine) == Some(true);
+    let mut claim = claimant(&settings::host(false)?, request)?;
     let mut step = Step::Look(Duration::ZERO);
     loop {
         step = match step {
@@ -77,6 +105,18 @@ fn claim(request: &ReservationRequest, file: &ReservationFile, signals: &Signals
             Step::Refused(refusal) => return Err(refused(&refusal, request)),
         };
     }
+}
+
+/// Returns who wants a reservation here.
+fn claimant(host: &System, request: &ReservationRequest) -> Result<Claim, Fault> {
+    let processes = host.processes();
+    let boot = processes.witness(&[]).boot.unwrap_or_else(|| processes.identity().boot);
+    let me = reservation::owner(request.machine.as_str(), boot, &host.settings().state, &request.nonce)?;
+    let mut claim = Claim::new(me, request.ttl, clock::now());
+    claim.fenced.clone_from(&request.fenced);
+    claim.has_guest =
+        recovery::guest_of_run(host, &request.machine).is_some() || processes.answers(&request.machine) == Some(true);
+    Ok(claim)
 }
 
 /// Renews a reservation once.

@@ -354,6 +354,7 @@ mod tests {
             elsewhere: None,
             address: None,
             permit: None,
+            away: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

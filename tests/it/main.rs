@@ -99,6 +99,7 @@ mod machines_disks;
 mod manual;
 mod marks;
 mod migrate;
+mod migrate_all;
 mod migrate_refusals;
 mod monitor;
 mod mutants;

@@ -1,11 +1,13 @@
 //! `vmrun migrate` between two hosts of the fake FreeBSD.
 
+use super::host::Host;
 use super::sandbox::same;
 use super::two_hosts::{TwoHosts, WEB};
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 /// What is said, without times.
-fn told(text: &str) -> String {
+pub(crate) fn told(text: &str) -> String {
     let shown = |line: &str| match line.split_once("it was down for ") {
         Some((head, tail)) => {
             assert!(tail.strip_suffix(" s").is_some_and(|seconds| seconds.parse::<f64>().is_ok()), "{line}");
@@ -88,6 +90,81 @@ vmrun: web runs on vm5; it was down for [time]
     );
     assert_eq!(fs::read(hosts.source.path("config/recipes/web.img")).unwrap(), bytes);
     assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (true, false));
+}
+
+#[test]
+fn a_disk_keeps_its_permissions_and_is_never_open_to_more_people_than_where_it_was() {
+    let hosts = TwoHosts::running();
+    let path = |host: &Host, name: &str| host.path("config/recipes").join(name);
+    let set = |host: &Host, name: &str, mode| {
+        fs::set_permissions(path(host, name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let modes = |host: &Host| ["web.img", "data.img"].map(|name| path(host, name).metadata().unwrap().mode() & 0o7777);
+    set(&hosts.source, "web.img", 0o640);
+    set(&hosts.source, "data.img", 0o4664);
+    // Killed when all has come: until it is whole nobody else reads it.
+    hosts.strike("before source seal");
+    assert_eq!(hosts.source.run(&["migrate", "web", "vm6"]).code, -9);
+    hosts.strike("");
+    let halves = fs::read_dir(hosts.target.path("config/recipes")).unwrap().map(|entry| entry.unwrap());
+    let halves: Vec<u32> = halves
+        .filter(|entry| entry.file_name().to_string_lossy().contains(".img.vmrun-"))
+        .map(|entry| entry.metadata().unwrap().mode() & 0o7777)
+        .collect();
+    assert_eq!(halves, [0o600, 0o600]);
+    assert_eq!(hosts.patiently(&["migrate", "--resume", "web"]).code, 0);
+    assert_eq!(modes(&hosts.target), [0o640, 0o664]);
+    // It comes back as it is there now, whatever what is left of it here is open to.
+    set(&hosts.target, "data.img", 0o600);
+    set(&hosts.source, "data.img", 0o666);
+    assert_eq!(hosts.target.run(&["migrate", "web", "vm5"]).code, 0);
+    assert_eq!(modes(&hosts.source), [0o640, 0o600]);
+}
+
+/// What `vmrun list --all` shows of `web`: its state, what is said of it, and what programs are told.
+fn listed(host: &Host) -> (String, String, serde_json::Value) {
+    let shown = host.run(&["list", "--all"]);
+    let line = shown.stdout.lines().find(|line| line.starts_with("web ")).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&host.run(&["list", "--all", "--json"]).stdout).unwrap();
+    let machine = json["machines"].as_array().unwrap().iter().find(|one| one["name"] == "web").unwrap();
+    assert_eq!(line.split_whitespace().nth(1), machine["state"].as_str());
+    (machine["state"].as_str().unwrap().into(), shown.stderr, machine["moved"].clone())
+}
+
+#[test]
+fn a_machine_that_was_moved_is_listed_with_where_it_is_and_since_when() {
+    let hosts = TwoHosts::running();
+    assert_eq!(hosts.source.run(&["migrate", "web", "root@vm6:2222"]).code, 0);
+    let (state, said, moved) = listed(&hosts.source);
+    let since = moved["since"].as_u64().unwrap();
+    assert_eq!((state.as_str(), &moved["host"]), ("moved", &"root@vm6:2222".into()));
+    let date = said.strip_prefix("vmrun: web was moved to root@vm6:2222 on ").unwrap();
+    assert!(date.len() == "2026-11-30 06:38:42 UTC\n".len() && date.ends_with(" UTC\n"), "{date}");
+    assert_eq!(hosts.source.run(&["list"]).stdout, "");
+    assert_eq!(listed(&hosts.target), ("running".into(), String::new(), serde_json::Value::Null));
+    // A move back that fails changes nothing of that, and one whose recipe nobody knows any more is known by its move.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    hosts.source.write("fake/refuse", "bhyve -c\tvm_create: Device not configured\n");
+    hosts.source.write("fake/exits", "4\n");
+    assert_eq!(hosts.target.run(&["migrate", "web", "vm5"]).code, 4);
+    fs::rename(hosts.source.path("config/recipes/web.rhai"), hosts.source.path("web.away")).unwrap();
+    fs::remove_dir_all(hosts.source.path("state")).unwrap();
+    fs::create_dir(hosts.source.path("state")).unwrap();
+    let (state, said, moved) = listed(&hosts.source);
+    assert_eq!((state.as_str(), moved["since"].as_u64()), ("moved", Some(since)));
+    assert!(said.starts_with("vmrun: web was moved to root@vm6:2222 on "), "{said}");
+    hosts.source.write("config/moves/web.json", "{");
+    let done = hosts.source.run(&["list", "--all"]);
+    same(
+        &done.stderr,
+        "
+error: cannot tell whether web was moved: [tmp]/config/moves/web.json: it is no JSON
+ |
+ = hint: correct that file, or remove it if the machine is this host's
+vmrun: there is no machine on this host
+",
+    );
+    assert_eq!(done.code, 0);
 }
 
 /// A recipe whose disk is a volume.

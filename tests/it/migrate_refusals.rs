@@ -512,7 +512,7 @@ fn message(text: &str) -> Vec<u8> {
 }
 
 const HELLO: &str =
-    r#"{"request":"hello","protocol":1,"vmrun":"x","id":"0123456789abcdef","machine":"web","from":"vm5"}"#;
+    r#"{"request":"hello","protocol":2,"vmrun":"x","id":"0123456789abcdef","machine":"web","from":"vm5"}"#;
 
 #[test]
 fn whoever_calls_and_is_no_vmrun_is_refused() {
@@ -524,7 +524,7 @@ fn whoever_calls_and_is_no_vmrun_is_refused() {
         answers(&hosts, b"M\xff\xff\xff\xff"),
         answers(&hosts, &message(HELLO)[..20]),
         answers(&hosts, &message("{\"request\":\"take\"}")),
-        answers(&hosts, &message(&HELLO.replace("\"protocol\":1", "\"protocol\":2"))),
+        answers(&hosts, &message(&HELLO.replace("\"protocol\":2", "\"protocol\":3"))),
         answers(&hosts, &[message(HELLO), message("{\"request\":\"take\"}")].concat()),
         answers(&hosts, &[message(HELLO), message(HELLO)].concat()),
         answers(&hosts, &[message(HELLO), b"H\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()].concat()),
@@ -537,11 +537,11 @@ fn whoever_calls_and_is_no_vmrun_is_refused() {
 3 error: a frame of 4294967295 bytes came, where at most 4194304 are sent
 3 error: what the other side sent was cut off
 0 Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
-0 M�{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":\"install the same vmrun on both hosts\",\"message\":\"the vmrun here is 0.1.0 and moves machines by protocol 1, and the other one is x with protocol 2\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":1,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":1,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":1,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":1,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
+0 M�{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":\"install the same vmrun on both hosts\",\"message\":\"the vmrun here is 0.1.0 and moves machines by protocol 2, and the other one is x with protocol 3\"}]}
+0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
+0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
+0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
+0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
 ");
     let kept =
         |text: &str| text.lines().filter(|line| !line.contains("config/moves")).map(String::from).collect::<Vec<_>>();

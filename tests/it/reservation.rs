@@ -314,6 +314,75 @@ fn what_a_run_has_left_whose_guard_was_killed_is_this_machines_and_no_other_ones
     assert_eq!([told(&sandbox, "epoch"), told(&sandbox, "is")], ["2", "released"]);
 }
 
+/// Kills a run and its guard, and then its guest. Returns what `vmrun gc --dry-run` says of that.
+fn all_are_killed(sandbox: &Sandbox) -> String {
+    let mut run = sandbox.start(&["db.rhai"]);
+    until_noted(&mut run);
+    let guard: u32 = sandbox.read("state/db/permit.pid").trim().parse().unwrap();
+    let node = sandbox.read("fake/vmm/db");
+    let guest = node.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().trim().parse().unwrap();
+    run.kill();
+    kill(guard);
+    kill(guest);
+    wait("their ends", || !lives(guard) && !lives(guest));
+    assert_eq!(told(sandbox, "is"), "held");
+    sandbox.run(&["gc", "--dry-run"]).stdout
+}
+
+#[test]
+fn what_is_left_of_a_run_whose_guard_was_killed_is_given_back_by_gc() {
+    let gives_back = "vmrun reservation [tmp]/vm/db.reservation --machine=db --release\n";
+    let sandbox = host();
+    let planned = all_are_killed(&sandbox);
+    assert!(planned.ends_with(gives_back), "{planned}");
+    assert_eq!(told(&sandbox, "is"), "held");
+    let done = sandbox.run(&["gc"]);
+    assert_eq!((done.code, done.stdout, done.stderr.as_str()), (0, planned, ""));
+    assert_eq!([told(&sandbox, "epoch"), told(&sandbox, "is")], ["1", "released"]);
+    is_clean(&sandbox);
+    // Where others may be about to take it over, who gives it back has it first.
+    sandbox.write("fake/exits", "run\n");
+    all_are_killed(&sandbox);
+    sleep(Duration::from_millis(3200));
+    let begin = Instant::now();
+    assert_eq!(sandbox.run(&["gc"]).code, 0);
+    assert!(begin.elapsed() >= Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert_eq!([told(&sandbox, "epoch"), told(&sandbox, "is")], ["3", "released"]);
+    is_clean(&sandbox);
+    // Another host's is not touched, and neither is that of another machine.
+    for other in [Record::of("two"), Record { machine: "web".into(), ..Record::of(&this_host().0) }] {
+        sandbox.write("fake/exits", "run\n");
+        all_are_killed(&sandbox);
+        let path = sandbox.path("vm/db.reservation");
+        other.write(&path);
+        let before = fs::read(&path).unwrap();
+        let done = sandbox.run(&["gc"]);
+        assert!(done.code == 0 && !done.stdout.contains("reservation"), "{done:?}");
+        assert!(before == fs::read(&path).unwrap());
+        let mut blank = fs::read(&path).unwrap();
+        blank.fill(0);
+        fs::write(&path, blank).unwrap();
+        is_clean(&sandbox);
+    }
+}
+
+#[test]
+fn a_reservation_of_a_machine_that_runs_is_not_given_back_by_hand() {
+    let sandbox = host();
+    let mut run = sandbox.start(&["db.rhai"]);
+    until_noted(&mut run);
+    let done = sandbox.run(&[
+        "reservation",
+        &sandbox.path("vm/db.reservation").display().to_string(),
+        "--machine=db",
+        "--release",
+    ]);
+    assert!(done.code == 5 && done.stderr.starts_with("error: the machine db is running already: "), "{done:?}");
+    assert_eq!(told(&sandbox, "is"), "held");
+    run.signal("TERM");
+    run.wait();
+}
+
 #[test]
 fn of_two_that_start_at_one_moment_one_has_the_reservation() {
     let one = host();

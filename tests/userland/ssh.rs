@@ -1,8 +1,9 @@
 //! ssh(1) to another sandbox, for the moves of machines: it runs vmrun there, and carries what both say to each other.
 //!
 //! The file `ssh` of the state has lines of a word and what belongs to it: `host FOLDER`, the sandbox that is reached, none if nothing is;
-//! `vmrun PATH`, the program there; `strike WHEN WHO WHAT`. WHAT is a frame: `take`, the request; `re:take`, the answer to it; `block`, one of
-//! a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which has called us, `target`, which we have called, or `ssh`, which we are;
+//! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `strike WHEN WHO WHAT`. WHAT is a frame:
+//! `take`, the request; `re:take`, the answer to it; `block`, one of a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which
+//! has called us, `target`, which we have called, or `ssh`, which we are;
 //! WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
 
 use nix::sys::signal::{Signal, kill};
@@ -42,7 +43,9 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let said = state.read("ssh")?;
     let of = |word: &str| said.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
     let destination = args.iter().skip_while(|word| *word != "--").nth(1).cloned().unwrap_or_default();
-    let Some(folder) = of("host") else {
+    let host = destination.rsplit('@').next().unwrap_or_default();
+    let of_host = said.lines().find_map(|line| line.strip_prefix("at ")?.strip_prefix(host)?.strip_prefix(' '));
+    let Some(folder) = of_host.or_else(|| of("host")) else {
         return Err(Exit::new(SSH_FAILED, format!("ssh: connect to host {destination} port 22: Connection refused\r")));
     };
     let strike = of("strike").map(|text| {

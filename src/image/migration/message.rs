@@ -8,7 +8,7 @@ use crate::model::VmName;
 use serde_json::{Value, json};
 
 /// The protocol that this vmrun speaks; both sides have to speak the same.
-pub(crate) const PROTOCOL: u64 = 1;
+pub(crate) const PROTOCOL: u64 = 2;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
 
@@ -38,6 +38,8 @@ pub(crate) struct Offer {
     pub(crate) runs: bool,
     /// What stands beside each disk in a file, where both hosts see the same disks; nothing where they are copied.
     pub(crate) shared: Vec<String>,
+    /// The permissions of each disk that is a file, as `chmod` has them; nothing of a volume.
+    pub(crate) modes: Vec<Option<u32>>,
     /// Whether it is only asked what would stand against it.
     pub(crate) dry_run: bool,
 }
@@ -87,7 +89,7 @@ impl Request {
             }),
             Self::Offer(offer) => json!({
                 "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
-                "runs": offer.runs, "shared": offer.shared, "dry_run": offer.dry_run,
+                "runs": offer.runs, "shared": offer.shared, "modes": offer.modes, "dry_run": offer.dry_run,
             }),
             Self::Digests(disk) => json!({ "request": "digests", "disk": disk }),
             Self::Seal(sums) => json!({ "request": "seal", "sums": sums }),
@@ -117,6 +119,7 @@ impl Request {
                 with: StartedWith::read(of.value("with")?)?,
                 runs: of.switch("runs")?,
                 shared: texts(of.list("shared")?)?,
+                modes: of.list("modes")?.iter().map(mode).collect::<Result<_, _>>()?,
                 dry_run: of.switch("dry_run")?,
             })),
             "digests" => Self::Digests(u32::try_from(of.number("disk", u32::MAX.into())?).unwrap_or(u32::MAX)),
@@ -176,6 +179,12 @@ fn fault(value: &Value) -> Result<Fault, Fault> {
     Ok(Fault::host(of.text("message")?).maybe_hint(hint).blame(blame))
 }
 
+fn mode(value: &Value) -> Result<Option<u32>, Fault> {
+    let mode = value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o777);
+    let is_one = value.is_null() || mode.is_some();
+    is_one.then_some(mode).ok_or_else(|| Fault::host(format!("{value} are no permissions of a disk")))
+}
+
 fn texts(list: &[Value]) -> Result<Vec<String>, Fault> {
     let text = |value: &Value| value.as_str().map(String::from);
     list.iter().map(text).collect::<Option<_>>().ok_or_else(|| Fault::host("a value in a list is no text"))
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_said_is_read_again_as_it_was_said() {
         let hello = Hello {
-            protocol: 1,
+            protocol: PROTOCOL,
             vmrun: "0.1.0".into(),
             id: "0123456789abcdef".into(),
             machine: "web".parse().unwrap(),
@@ -203,7 +212,8 @@ mod tests {
             user_net: true,
             stop_within_ms: 60_000,
         };
-        let offer = Offer { manifest: manifest_sample(), with, runs: true, shared: vec!["ab".into()], dry_run: false };
+        let (manifest, shared, modes) = (manifest_sample(), vec!["ab".into()], vec![Some(0o640), None]);
+        let offer = Offer { manifest, with, runs: true, shared, modes, dry_run: false };
         let requests = [
             Request::Hello(hello),
             Request::Offer(Box::new(offer)),
@@ -231,6 +241,10 @@ mod tests {
         let request = |text: &str| Request::read(text.as_bytes()).unwrap_err().message;
         assert_eq!(request("x"), "a request came that is no JSON");
         assert_eq!(request("[]"), "a request is no object");
+        for mode in ["512", "-1", "\"rw\""] {
+            let value: Value = serde_json::from_str(mode).unwrap();
+            assert_eq!(super::mode(&value).unwrap_err().message, format!("{mode} are no permissions of a disk"));
+        }
         assert_eq!(request(r#"{"request": "dance"}"#), "nobody here knows the request \"dance\"");
         assert_eq!(
             request(r#"{"request": "digests", "disk": 4294967296}"#),

@@ -154,6 +154,26 @@ impl Made {
     }
 }
 
+/// The host that has a machine which was moved there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Away {
+    /// The host.
+    pub(crate) host: String,
+    /// When it was moved, in seconds since 1970.
+    pub(crate) since: u64,
+}
+
+impl Away {
+    fn value(&self) -> Value {
+        json!({ "host": self.host, "since": self.since })
+    }
+
+    fn read(value: &Value) -> Result<Self, Fault> {
+        let of = Fields::of(value, "the host of a machine")?;
+        Ok(Self { host: of.text("host")?.into(), since: of.number("since", u64::MAX)? })
+    }
+}
+
 /// What a host keeps written of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MoveRecord {
@@ -174,7 +194,7 @@ pub(crate) struct MoveRecord {
     /// How it is started here.
     pub(crate) with: StartedWith,
     /// The host to which it was moved before it came back: what is here of it is older.
-    pub(crate) was_at: Option<String>,
+    pub(crate) was_at: Option<Away>,
     /// What was made for it here.
     pub(crate) made: Vec<Made>,
 }
@@ -185,7 +205,8 @@ impl MoveRecord {
         let document = json!({
             "form": FORM, "id": self.id, "machine": self.machine.as_str(), "state": self.state.word(),
             "peer": self.peer, "at": self.at, "runs": self.runs, "shared": self.is_shared,
-            "with": self.with.value(), "was_at": self.was_at, "made": self.made.iter().map(Made::value).collect::<Vec<_>>(),
+            "with": self.with.value(), "was_at": self.was_at.as_ref().map(Away::value),
+            "made": self.made.iter().map(Made::value).collect::<Vec<_>>(),
         });
         format!("{document:#}\n")
     }
@@ -212,7 +233,7 @@ impl MoveRecord {
             runs: of.switch("runs")?,
             is_shared: of.switch("shared")?,
             with: StartedWith::read(of.value("with")?)?,
-            was_at: if of.is_null("was_at") { None } else { Some(of.text("was_at")?.into()) },
+            was_at: if of.is_null("was_at") { None } else { Some(Away::read(of.value("was_at")?)?) },
             made: of.list("made")?.iter().map(Made::read).collect::<Result<_, _>>()?,
         })
     }
@@ -226,10 +247,10 @@ impl MoveRecord {
     }
 
     /// Returns the host that has the machine, if it is another one as far as this one knows.
-    pub(crate) fn away(&self) -> Option<&String> {
+    pub(crate) fn away(&self) -> Option<Away> {
         match self.state {
-            MoveState::Moved => Some(&self.peer),
-            MoveState::Undone => self.was_at.as_ref(),
+            MoveState::Moved => Some(Away { host: self.peer.clone(), since: self.at }),
+            MoveState::Undone => self.was_at.clone(),
             MoveState::Sending
             | MoveState::Stopping
             | MoveState::Given
@@ -255,7 +276,7 @@ impl MoveRecord {
                 Some(fault.hint(commands("goes on with it", "undoes it")))
             }
             MoveState::Moved => Some(self.is_at(peer)),
-            MoveState::Undone => self.was_at.as_ref().map(|peer| self.is_at(peer)),
+            MoveState::Undone => self.was_at.as_ref().map(|away| self.is_at(&away.host)),
             MoveState::Receiving | MoveState::Whole | MoveState::Named => {
                 let fault = Fault::busy(format!("the machine {name} is on its way here from {peer}"));
                 Some(fault.hint(format!("on {peer}, {}", commands("goes on with it", "undoes it"))))
@@ -278,7 +299,7 @@ mod tests {
             runs: true,
             is_shared: false,
             with: StartedWith { recipe: "/vm/web.rhai".into(), ..StartedWith::default() },
-            was_at: Some("vm7".into()),
+            was_at: Some(Away { host: "vm7".into(), since: 1_780_000_000 }),
             made: vec![
                 Made::Folder("/vm".into()),
                 Made::File("/vm/a.half".into(), "/vm/a".into(), 7),

@@ -101,7 +101,8 @@ pub(super) fn machines(report: &mut Report) {
             | EntryState::Foreground
             | EntryState::Unknown
             | EntryState::Foreign
-            | EntryState::Down => continue,
+            | EntryState::Down
+            | EntryState::Moved => continue,
         };
         is_sound = false;
         report.add("machines", Health::Note, Fault::host(format!("{} {what}", name(one))).hint(way_out));

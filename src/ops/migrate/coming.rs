@@ -7,9 +7,12 @@ use crate::host::moved_disks::{self, ComingDisk};
 use crate::host::moves::{self, MoveLock};
 use crate::host::peer::Peer;
 use crate::host::{Settings, clock};
-use crate::image::migration::{Answer, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith};
+use crate::image::migration::{
+    Answer, Away, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith,
+};
 use crate::model::VmName;
 use crate::ops::{settings, stopped};
+use std::path::PathBuf;
 
 /// A move that somebody has called us for.
 struct Coming {
@@ -19,7 +22,7 @@ struct Coming {
     /// What is written of it, once something is.
     record: Option<MoveRecord>,
     /// Where the machine was moved before, if it comes back.
-    was_at: Option<String>,
+    was_at: Option<Away>,
     disks: Vec<ComingDisk>,
 }
 
@@ -145,9 +148,7 @@ impl Coming {
                 let was_at = record.was_at.clone();
                 (Some(record), was_at)
             }
-            Some(record) if record.state == MoveState::Undone || record.away().is_some() => {
-                (None, record.away().cloned())
-            }
+            Some(record) if record.state == MoveState::Undone || record.away().is_some() => (None, record.away()),
             Some(record) => return Err(super::begun_already(&record).into()),
             None => (None, None),
         };
@@ -215,7 +216,9 @@ impl Coming {
         record.made = arrival.prepare(&self.settings, offer, texts, &record.made, is_back)?;
         self.write(record)?;
         let disks = if offer.shared.is_empty() { arrival.disks(&self.settings, offer, &id)? } else { Vec::new() };
-        self.disks = disks.iter().map(|(path, size)| ComingDisk::open(path, *size)).collect::<Result<_, _>>()?;
+        let modes = offer.modes.iter().copied().chain(std::iter::repeat(None));
+        let open = |((path, size), mode): (&(PathBuf, u64), _)| ComingDisk::open(path, *size, mode);
+        self.disks = disks.iter().zip(modes).map(open).collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -235,7 +238,7 @@ impl Coming {
         if own != sums {
             return Err(Fault::host("what has come is not what was sent").hint("undo the move, and begin anew"));
         }
-        self.sync()?;
+        self.disks.iter().try_for_each(ComingDisk::end)?;
         self.disks.clear();
         self.set(&[MoveState::Receiving], MoveState::Whole)
     }
@@ -262,9 +265,9 @@ impl Coming {
         }
         let record = self.at(&[MoveState::Here, MoveState::Undone])?;
         match record.away() {
-            Some(peer) => {
-                let (peer, was_at) = (peer.clone(), None);
-                moves::write(&self.settings, &MoveRecord { state: MoveState::Moved, peer, was_at, ..record.clone() })?;
+            Some(Away { host: peer, since: at }) => {
+                let (state, was_at) = (MoveState::Moved, None);
+                moves::write(&self.settings, &MoveRecord { state, peer, at, was_at, ..record.clone() })?;
             }
             None => moves::forget(&self.settings, self.name())?,
         }

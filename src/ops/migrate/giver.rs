@@ -10,6 +10,7 @@ use crate::host::export::MoveProgress;
 use crate::host::moved_disks::{Seen, differing, half};
 use crate::host::moves::{self, MoveLock};
 use crate::host::signals::Signals;
+use crate::host::sparse::SparseDisk;
 use crate::host::{Settings, clock, files};
 use crate::image::migration::{BlockDigests, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request};
 use crate::model::Size;
@@ -197,7 +198,8 @@ impl<'a> Giver<'a> {
     /// Offers the machine. The answer comes once it is checked there, and has room.
     fn offer(&mut self, offered: &Offered, shared: Vec<String>, dry_run: bool) -> Result<(), Vec<Diagnostic>> {
         let (manifest, with) = (offered.manifest.clone(), self.record.with.clone());
-        self.other.offer(Offer { manifest, with, runs: self.record.runs, shared, dry_run }, &offered.texts)
+        let modes = offered.disks.iter().map(SparseDisk::permissions).collect();
+        self.other.offer(Offer { manifest, with, runs: self.record.runs, shared, modes, dry_run }, &offered.texts)
     }
 
     /// Puts beside each disk that both hosts see a file that says so.
