@@ -18,9 +18,12 @@ pub(super) struct ExportArgs {
 }
 
 const AFTER: &str = "\
-The machine does not run, and cannot be started meanwhile. In FILE are its recipe, what that imports of its own
-folder, its parameters without secrets, the pins of its libraries, the disks that it writes to, and the variables of
-its firmware. What is zero takes no room.
+In FILE are the machine's recipe, what that imports of its own folder, its parameters without secrets, the pins of
+its libraries, the disks that it writes to, and the variables of its firmware. What is zero takes no room.
+
+A machine that does not run cannot be started meanwhile. Of one that runs, volumes are read as a snapshot has them,
+which goes again, and files where their file system has reflinks; its agent, if it has one, freezes its file systems
+for that moment.
 
 FILE is a tar that zstd(1) has packed, which has its name only when it is whole: `tar -tf FILE` lists it, and
 `vmrun import FILE` makes the same machine of it.";
@@ -28,6 +31,7 @@ FILE is a tar that zstd(1) has packed, which has its name only when it is whole:
 pub(super) fn run(args: &ExportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let file = Some(args.file.as_str()).filter(|file| *file != "-").map(Path::new);
     let exported = export(&args.name, file, &mut progress(term, "exporting", &args.name))?;
+    exported.notes.iter().for_each(|note| term.say(note));
     for what in &exported.left_out {
         term.say(format_args!("not in it: {what}"));
     }

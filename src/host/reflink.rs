@@ -81,6 +81,11 @@ impl NewFile {
         Ok(new)
     }
 
+    /// Returns where it is until it has its name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.half
+    }
+
     /// Gives it its name, which nobody has.
     pub(crate) fn name(mut self) -> Result<(), Fault> {
         match std::fs::hard_link(&self.half, &self.to) {

@@ -1,5 +1,7 @@
 //! A machine as one stream: its recipe, and its disks as they are.
 
+mod moment;
+
 use super::installation::{Installation, read};
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{known, settings};
@@ -21,9 +23,11 @@ use crate::model::device::Access;
 use crate::model::volume::{DiskPlace, Volume, VolumeName};
 use crate::model::{Argv, Machine, Size, VmName};
 use crate::script::Recipe;
-use crate::supervise::recovery;
+use crate::supervise::recovery::{self, Aim};
+use moment::Moment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long somebody may look whether a machine's lock is held.
@@ -41,9 +45,12 @@ pub(crate) struct Exported {
     pub(crate) length: Option<Size>,
     /// What is not in it, and why.
     pub(crate) left_out: Vec<String>,
+    /// What is to be known of a machine that runs.
+    pub(crate) notes: Vec<String>,
 }
 
-/// Exports a machine to a file, or to the standard output. It does not run, and cannot be started meanwhile.
+/// Exports a machine to a file, or to the standard output. One that does not run cannot be started meanwhile; of one that runs its disks
+/// are as they are at one moment.
 pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
     match to {
         None if is_terminal(Stream::Output) => {
@@ -61,26 +68,29 @@ pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Resul
     let booted = installation.booted_by(&recipe, &wanted)?;
     let machine = MachineDisks::among(wanted, &booted)?;
     let mut host = settings::host(false)?;
+    let export = Writing { recipe: &recipe, machine: &machine, to, signals: Signals::install()? };
+    if runs(&host, machine.name()) {
+        return export.of_running(&mut host, tell);
+    }
     take(&mut host, &machine)?;
-    let done = stream(&host, &recipe, &machine, to, tell);
+    let done = export.stream(&host, &BTreeMap::new(), tell);
     let given_back = host.store_mut().clear(machine.name());
     let exported = done?;
     given_back?;
     Ok(exported)
 }
 
+/// Whether a machine runs, or its guest goes on without its run.
+fn runs(host: &System, name: &VmName) -> bool {
+    matches!(recovery::holder(host, name), Some(Some(_))) || recovery::guest_of_run(host, name).is_some()
+}
+
 /// Takes the lock of a machine that does not run, and those of its disks.
 fn take(host: &mut System, machine: &MachineDisks) -> Result<(), Fault> {
     let name = machine.name();
-    let runs = || {
-        let fault = Fault::host(format!(
-            "the machine {name} runs, and an export would have one half of its disks older than the other"
-        ));
-        fault.hint(format!("`vmrun stop {name}`, then export it"))
-    };
-    let is_held = recovery::holder(host, name).is_some() || recovery::guest_of_run(host, name).is_some();
-    if is_held || !host.store_mut().reserve(name, MOMENT)? {
-        return Err(runs());
+    // Whoever changes it now is no run of it.
+    if recovery::holder(host, name).is_some() || !host.store_mut().reserve(name, MOMENT)? {
+        return Err(recovery::running(host, name, None, Aim::Disks));
     }
     for disk in machine.own() {
         let path = disk.place.path();
@@ -100,28 +110,51 @@ fn held(host: &mut System, path: &Path) -> Result<(), Fault> {
     Err(Fault::host(format!("{} is in use", path.display())).hint("end who has it, then export the machine"))
 }
 
-fn stream(
-    host: &System,
-    recipe: &Recipe,
-    machine: &MachineDisks,
-    to: Option<&Path>,
-    tell: MoveTell<'_>,
-) -> Result<Exported, Vec<Diagnostic>> {
-    let mut left_out = Vec::new();
-    let texts = texts(recipe, &machine.wanted.path, &mut left_out)?;
-    let (parts, disks) = own_disks(host, machine, &mut left_out)?;
-    left_out.extend(keys(recipe, machine)?);
-    let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
-    let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
-    let signals = Signals::install()?;
-    Export { manifest: &manifest, texts: &texts, disks: &disks }.write(to, &signals, tell)?;
-    Ok(Exported {
-        machine: machine.name().clone(),
-        disks: disks.len(),
-        used: Size::bytes(manifest.used()),
-        length: to.and_then(files::length).map(Size::bytes),
-        left_out,
-    })
+/// What is written, and where.
+struct Writing<'a> {
+    recipe: &'a Recipe,
+    machine: &'a MachineDisks,
+    to: Option<&'a Path>,
+    signals: Rc<Signals>,
+}
+
+impl Writing<'_> {
+    fn of_running(&self, host: &mut System, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
+        let mut moment = Moment::of(host, self.machine, &self.signals)?;
+        let notes = std::mem::take(&mut moment.notes);
+        let done = self.stream(host, &moment.sources(), tell);
+        let ended = moment.end(host);
+        match (done, ended) {
+            (Ok(exported), Ok(())) => Ok(Exported { notes, ..exported }),
+            (Ok(_), Err(fault)) => Err(fault.into()),
+            (Err(faults), ended) => Err(faults.into_iter().chain(ended.err().map(Diagnostic::error)).collect()),
+        }
+    }
+
+    /// Writes it; a disk that is not where it lives is read where it is said.
+    fn stream(
+        &self,
+        host: &System,
+        sources: &BTreeMap<PathBuf, PathBuf>,
+        tell: MoveTell<'_>,
+    ) -> Result<Exported, Vec<Diagnostic>> {
+        let machine = self.machine;
+        let mut left_out = Vec::new();
+        let texts = texts(self.recipe, &machine.wanted.path, &mut left_out)?;
+        let (parts, disks) = own_disks(host, machine, sources, &mut left_out)?;
+        left_out.extend(keys(self.recipe, machine)?);
+        let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
+        let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
+        Export { manifest: &manifest, texts: &texts, disks: &disks }.write(self.to, &self.signals, tell)?;
+        Ok(Exported {
+            machine: machine.name().clone(),
+            disks: disks.len(),
+            used: Size::bytes(manifest.used()),
+            length: self.to.and_then(files::length).map(Size::bytes),
+            left_out,
+            notes: Vec::new(),
+        })
+    }
 }
 
 /// Returns what goes with a machine. What could not be read again is refused.
@@ -191,10 +224,11 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Returns the disks that a machine writes to, opened.
+/// Returns the disks that a machine writes to, opened; a disk that is not where it lives is read where it is said.
 pub(super) fn own_disks(
     host: &System,
     machine: &MachineDisks,
+    sources: &BTreeMap<PathBuf, PathBuf>,
     left_out: &mut Vec<String>,
 ) -> Result<(Vec<DiskPart>, Vec<SparseDisk>), Fault> {
     let (mut parts, mut opened) = (Vec::new(), Vec::new());
@@ -203,13 +237,13 @@ pub(super) fn own_disks(
             left_out.push(format!("{}, which {} only reads", disk.place.path().display(), machine.name()));
             continue;
         }
-        let (home, source) = own_disk(host, machine, disk)?;
+        let (home, source) = own_disk(host, machine, disk, sources)?;
         parts.push(part(Role::Disk, home, &source));
         opened.push(source);
     }
     // They are made at the first start of a guest.
     if let Some(vars) = machine.vars.as_ref().filter(|vars| files::exists(vars)) {
-        let source = SparseDisk::open(vars)?;
+        let source = SparseDisk::open(sources.get(vars).unwrap_or(vars))?;
         parts.push(part(Role::Vars, Home::File(vars.clone()), &source));
         opened.push(source);
     }
@@ -220,7 +254,12 @@ fn part(role: Role, home: Home, source: &SparseDisk) -> DiskPart {
     DiskPart { role, home, size: Size::bytes(source.size), used: Size::bytes(source.used()) }
 }
 
-fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result<(Home, SparseDisk), Fault> {
+fn own_disk(
+    host: &System,
+    machine: &MachineDisks,
+    disk: &MachineDisk,
+    sources: &BTreeMap<PathBuf, PathBuf>,
+) -> Result<(Home, SparseDisk), Fault> {
     let path = disk.place.path();
     if !files::exists(path) {
         let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
@@ -236,7 +275,7 @@ fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result
             return Err(fault.hint("copy it to a file or a volume, and name that in the recipe"));
         }
     };
-    let source = SparseDisk::open(path)?;
+    let source = SparseDisk::open(sources.get(path).map_or(path, PathBuf::as_path))?;
     if let Home::Volume(volume) = &home
         && volume.size.get() != source.size
     {
@@ -247,10 +286,14 @@ fn own_disk(host: &System, machine: &MachineDisks, disk: &MachineDisk) -> Result
     Ok((home, source))
 }
 
+fn no_volume(name: &VolumeName) -> Fault {
+    Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume")
+}
+
 /// Returns what a volume is made as again.
 fn volume(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
     let fact = volumes::volume(host, name)?;
-    let fact = fact.ok_or_else(|| Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume"))?;
+    let fact = fact.ok_or_else(|| no_volume(name))?;
     let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
     let answer = host.query(&asked)?;
     let mut lines = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));

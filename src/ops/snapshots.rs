@@ -21,9 +21,11 @@ use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Size, VmName};
 use std::path::{Path, PathBuf};
 
+pub(super) use freeze::Freeze;
 pub(crate) use removal::Removal;
 pub(crate) use rollback::{RollbackRequest, rollback};
 pub(crate) use take::{TakeRequest, take};
+pub(super) use take::{frozen, no_one_moment};
 
 /// What happens with snapshots.
 pub(crate) enum SnapshotEvent<'a> {
@@ -234,6 +236,6 @@ pub(crate) fn shown_time(seconds: u64) -> String {
 }
 
 /// Returns the fault of somebody who asks to stop.
-fn against_stop(signals: &Signals) -> Result<(), Fault> {
+pub(super) fn against_stop(signals: &Signals) -> Result<(), Fault> {
     if signals.peek_stop() { Err(Fault::new("interrupted").blame(Blame::Interrupted)) } else { Ok(()) }
 }

@@ -124,6 +124,19 @@ vmrun: the snapshot a is made
 }
 
 #[test]
+fn an_export_of_a_guest_that_runs_is_of_the_moment_at_which_it_was_frozen() {
+    let (host, heard) = running(|_| None);
+    host.script("zstd", "exec cat");
+    let done = host.run(&["export", "web", "web.tar"]);
+    assert!(
+        done.stderr.starts_with("vmrun: the file systems in web were frozen meanwhile (2), and go on\n"),
+        "{done:?}"
+    );
+    assert_eq!((done.code, all(&heard)), (0, vec![FREEZE.into(), STATUS.into(), THAW.into()]));
+    assert!(!host.read("fake/zfs").contains('@'));
+}
+
+#[test]
 fn where_an_agent_does_not_freeze_a_snapshot_is_as_after_a_power_cut_and_says_why() {
     let refused = "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"The command guest-fsfreeze-freeze has been disabled\"}}\n";
     for (answer, why) in [

@@ -66,6 +66,7 @@ mod docs;
 mod doctor;
 mod engines;
 mod executable;
+mod exports;
 mod faults;
 mod faulty;
 mod fetch;

@@ -225,3 +225,30 @@ b.img
 ",
     );
 }
+
+#[test]
+fn a_machine_that_runs_is_exported_by_reflinks_of_its_files() {
+    need(&["unshare", "mount", "mkfs.xfs", "zstd"]);
+    let sandbox = machine();
+    sandbox.write("fake/exits", "run\n");
+    holds(
+        &sandbox,
+        "
+$ truncate -s 4K vm/web.vars
+$ vmrun start web.rhai
+vmrun: web runs
+$ cp vm/web.img first.img
+$ vmrun export web web.tar.zst
+vmrun: the disks are as after a power cut: no agent in web can be asked to freeze its file systems
+vmrun: exported web: 2 disks with 32 MiB, packed to 32 MiB
+$ ls vm
+rom.fd
+web.img
+web.vars
+$ zstd -dcq web.tar.zst | tar -xf - && cat vmru[n]-export/disks/1/* | cmp - first.img -n 32M && echo same
+same
+$ vmrun stop web --within 1s
+vmrun: web is down
+",
+    );
+}

@@ -9,6 +9,7 @@ use crate::ops::export::{keys, manifest, own_disks, texts};
 use crate::ops::installation::{Installation, Wanted, read};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::settings;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A machine with all that goes with it.
@@ -57,7 +58,7 @@ impl Offered {
         }
         let (host, mut left_out) = (settings::host(false)?, Vec::new());
         let texts = texts(&recipe, &machine.wanted.path, &mut left_out)?;
-        let (parts, disks) = own_disks(&host, machine, &mut left_out)?;
+        let (parts, disks) = own_disks(&host, machine, &BTreeMap::new(), &mut left_out)?;
         left_out.extend(keys(&recipe, machine)?);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be moved"))?;
         let paths = disks.iter().map(|disk| disk.path.clone()).collect();

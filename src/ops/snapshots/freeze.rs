@@ -16,7 +16,7 @@ const FREEZES_WITHIN: Duration = Duration::from_secs(8);
 const THAWS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is asked of the supervisor of a machine.
-pub(super) struct Freeze<'a> {
+pub(in crate::ops) struct Freeze<'a> {
     host: &'a System,
     name: &'a VmName,
     request: FreezeRequest,
@@ -24,7 +24,7 @@ pub(super) struct Freeze<'a> {
 
 impl<'a> Freeze<'a> {
     /// Returns what can be asked, if the machine is in the background and may have an agent.
-    pub(super) fn of(host: &'a System, name: &'a VmName) -> Option<Self> {
+    pub(in crate::ops) fn of(host: &'a System, name: &'a VmName) -> Option<Self> {
         let status = MachineStatus::of(host, name)?;
         let run = status.supervisor.filter(|run| status.guest.is_some() && host.processes().exists(*run))?;
         status.shape.agent?;

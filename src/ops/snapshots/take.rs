@@ -128,21 +128,24 @@ fn against(disks: &Disks, name: &SnapshotName) -> Result<(), Fault> {
 /// Says what is to be known before.
 fn tell_before(disks: &Disks, files: usize, tell: Listener<'_>) {
     disks.left_out.iter().for_each(|line| tell(&SnapshotEvent::Note(line)));
-    let moments = disks.pools().len() + files;
-    if moments > 1 {
-        let what = match (disks.pools().len(), files) {
-            (0, files) => format!("{files} files"),
-            (pools, 0) => format!("{pools} pools"),
-            _ => "volumes and files".into(),
-        };
-        let name = &disks.name;
-        let note = format!("the disks of {name} are not of one moment: {what} are kept one after the other");
-        tell(&SnapshotEvent::Note(&note));
+    let pools = disks.pools().len();
+    if pools + files > 1 {
+        tell(&SnapshotEvent::Note(&no_one_moment(&disks.name, pools, files)));
     }
 }
 
+/// Says that disks in so many pools, and so many files, cannot be kept at one moment.
+pub(in crate::ops) fn no_one_moment(name: &VmName, pools: usize, files: usize) -> String {
+    let what = match (pools, files) {
+        (0, files) => format!("{files} files"),
+        (pools, 0) => format!("{pools} pools"),
+        _ => "volumes and files".into(),
+    };
+    format!("the disks of {name} are not of one moment: {what} are kept one after the other")
+}
+
 /// Does something while the file systems of a guest that runs are frozen, and says of what moment the disks are then.
-fn frozen(
+pub(in crate::ops) fn frozen(
     freeze: Result<&Freeze<'_>, &String>,
     name: &VmName,
     tell: Listener<'_>,

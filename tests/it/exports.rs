@@ -1,0 +1,247 @@
+//! Exports of machines that run: of one moment, which goes again whatever becomes of the export. What packs is a stand-in that packs
+//! nothing; with zstd(1) itself exports are in `tests/system/export.rs`.
+
+use super::host::{Host, ended, kill};
+use super::sandbox::same;
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+
+/// A machine with volumes, of which the second is in this pool, and with variables of its firmware.
+fn recipe(second: &str) -> String {
+    format!(
+        "bhyve(#{{
+    name: \"web\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\", #{{ vars: \"[tmp]/vm/web.vars\" }}),
+    slots: #{{
+        \"0\": hostbridge(), \"4\": virtio_blk(zvol(\"zroot/vm/web\", 8.MiB)), \"5\": virtio_blk(zvol(\"{second}\", 8.MiB)), \"31\": lpc(),
+    }},
+}}).run();
+"
+    )
+}
+
+/// Writes into a volume as its guest would.
+fn put(host: &Host, volume: &str, text: &str) {
+    let device = fs::OpenOptions::new().write(true).open(host.path("fake/zvol").join(volume)).unwrap();
+    device.write_all_at(text.as_bytes(), 1 << 20).unwrap();
+}
+
+/// A host whose machine runs, with something on its volumes; what packs runs `meanwhile` first.
+fn running(second: &str, meanwhile: &str) -> Host {
+    let host = Host::new("run\nrun\n");
+    ["zfs", "zpool"].iter().for_each(|program| host.has(program));
+    let pools = "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\nfilesystem tank\tsize=107374182400\n";
+    host.write("fake/zfs", pools);
+    let made =
+        host.finish(&mut host.shell(&format!("zfs create -s -V 8M zroot/vm/web && zfs create -s -V 8M {second}")));
+    assert_eq!(made.code, 0, "{made:?}");
+    ["zroot/vm/web", second].iter().for_each(|volume| put(&host, volume, "first"));
+    fs::write(host.path("vm/web.vars"), "vars".repeat(1024)).unwrap();
+    host.write("web.rhai", &recipe(second));
+    ended(&host.run(&["start", "web.rhai"]), 0, "vmrun: web runs\n");
+    host.script("zstd", &format!("{meanwhile}\nexec cat"));
+    host.write("fake/log", "");
+    host
+}
+
+/// The names of datasets that only an export makes.
+fn left(host: &Host) -> Vec<String> {
+    let text = host.read("fake/zfs");
+    let names = text.lines().filter_map(|line| line.split(['\t', ' ']).nth(1));
+    let files = [host.names("vm"), host.names("."), host.names("state")].concat();
+    let is_its = |name: &String| name.contains('@') || name.contains(".vmrun-") || name.contains(".export");
+    names.map(String::from).chain(files).filter(is_its).collect()
+}
+
+/// What was called that changes something, without the numbers of processes and times.
+fn calls(host: &Host) -> String {
+    let log = host.calls();
+    let changes = ["zfs snapshot", "zfs clone", "zfs destroy"];
+    let lines = log.lines().filter(|line| changes.iter().any(|call| line.starts_with(call)));
+    let mut text = String::new();
+    for line in lines {
+        let digits = |c: char| c.is_ascii_digit();
+        let words =
+            line.split(' ').map(|word| match word.split_once("@vmrun-export-").or(word.split_once(".vmrun-")) {
+                Some((begin, end)) => format!(
+                    "{begin}{}{}",
+                    if word.contains('@') { "@vmrun-export-N" } else { ".vmrun-N" },
+                    end.trim_start_matches(digits).trim_start_matches('-').trim_start_matches(digits)
+                ),
+                None => word.to_string(),
+            });
+        text += &words.collect::<Vec<_>>().join(" ");
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn an_export_of_a_machine_that_runs_is_of_one_moment_and_leaves_nothing() {
+    let host = running(
+        "zroot/vm/web-logs",
+        "for disk in web web-logs; do printf later | dd of=\"$FAKE/zvol/zroot/vm/$disk\" bs=1 seek=1048576 conv=notrunc 2>/dev/null; done",
+    );
+    let script = host.read("bin/zstd").replace("$FAKE", &host.path("fake").display().to_string());
+    host.write("bin/zstd", &script);
+    let done = host.run(&["export", "web", "web.tar"]);
+    same(
+        &done.stderr,
+        "
+vmrun: the disks are as after a power cut: no agent in web can be asked to freeze its file systems
+vmrun: exported web: 3 disks with 132 KiB, packed to 140 KiB
+",
+    );
+    assert_eq!(done.code, 0);
+    let tar = String::from_utf8_lossy(&fs::read(host.path("web.tar")).unwrap()).into_owned();
+    assert_eq!((tar.matches("first").count(), tar.matches("later").count()), (2, 0));
+    assert!(tar.contains("\"volume\": \"zroot/vm/web\"") && tar.contains("varsvars"), "{tar}");
+    same(
+        &calls(&host),
+        "
+zfs snapshot zroot/vm/web@vmrun-export-N zroot/vm/web-logs@vmrun-export-N
+zfs clone -o volmode=dev zroot/vm/web@vmrun-export-N zroot/vm/web.vmrun-N.new
+zfs clone -o volmode=dev zroot/vm/web-logs@vmrun-export-N zroot/vm/web-logs.vmrun-N.new
+zfs destroy zroot/vm/web-logs.vmrun-N.new
+zfs destroy zroot/vm/web.vmrun-N.new
+zfs destroy zroot/vm/web-logs@vmrun-export-N
+zfs destroy zroot/vm/web@vmrun-export-N
+",
+    );
+    assert_eq!(left(&host), [""; 0]);
+    assert!(host.status("web").is_some_and(|status| status.guest.is_some()));
+}
+
+#[test]
+fn volumes_of_two_pools_are_of_two_moments_and_that_is_said() {
+    let host = running("tank/web", "");
+    let done = host.run(&["export", "web", "web.tar"]);
+    same(
+        &done.stderr,
+        "
+vmrun: the disks of web are not of one moment: 2 pools are kept one after the other
+vmrun: the disks are as after a power cut: no agent in web can be asked to freeze its file systems
+vmrun: exported web: 3 disks with 132 KiB, packed to 140 KiB
+",
+    );
+    assert_eq!((done.code, left(&host)), (0, vec![]));
+    // One whose run is gone is read no otherwise.
+    kill(host.status("web").unwrap().supervisor.unwrap());
+    let done = host.run(&["export", "web", "again.tar"]);
+    assert_eq!((done.code, left(&host)), (0, vec![]), "{done:?}");
+}
+
+#[test]
+fn whatever_is_refused_of_an_export_nothing_is_left_of_its_moment() {
+    let host = running("tank/web", "");
+    for call in
+        ["zfs snapshot zroot", "zfs snapshot tank", "zfs clone -o volmode=dev zroot", "zfs clone -o volmode=dev tank"]
+    {
+        host.write("fake/refuse", &format!("{call}\tcannot do it: out of space\n"));
+        let done = host.run(&["export", "web", "web.tar"]);
+        assert!(
+            done.code == 3 && done.stderr.contains("` failed with status 1: cannot do it: out of space\n"),
+            "{done:?}"
+        );
+        host.write("fake/refuse", "");
+        assert_eq!((left(&host), host.path("web.tar").exists()), (vec![], false), "{call}");
+    }
+    host.script("zstd", "cat >/dev/null; echo 'No space left on device' >&2; exit 70");
+    let done = host.run(&["export", "web", "web.tar"]);
+    assert!(done.code == 3 && done.stderr.contains("No space left on device"), "{done:?}");
+    assert_eq!(left(&host), [""; 0]);
+    // What cannot be taken away is told, and `vmrun gc` tries it again.
+    host.script("zstd", "exec cat");
+    host.write("fake/refuse", "zfs destroy tank\tcannot destroy it: pool I/O is currently suspended\n");
+    let done = host.run(&["export", "web", "web.tar"]);
+    assert!(
+        done.stderr.contains("error: what was made for the export is not gone: `zfs destroy tank/web.vmrun-")
+            && done.stderr.ends_with("= hint: `vmrun gc` takes it away\n"),
+        "{done:?}"
+    );
+    assert_eq!((done.code, left(&host).len()), (3, 3), "{:?}", left(&host));
+    host.write("fake/refuse", "");
+    assert_eq!(host.run(&["gc"]).code, 0);
+    assert_eq!(left(&host), [""; 0]);
+}
+
+#[test]
+fn of_an_export_that_is_killed_the_next_one_and_gc_take_everything_away() {
+    let host = running("tank/web", "");
+    let kinds = [
+        "zfs snapshot zroot",
+        "zfs snapshot tank",
+        "zfs clone -o volmode=dev zroot",
+        "zfs clone -o volmode=dev tank",
+        "zfs destroy tank",
+        "zfs destroy zroot",
+    ];
+    for (number, call) in kinds.iter().enumerate() {
+        for when in ["before", "after"] {
+            host.write("fake/log", "");
+            host.write("fake/strike", &format!("{when} SIGKILL 1 {call}\n"));
+            let done = host.run(&["export", "web", "web.tar"]);
+            assert_eq!(done.code, -9, "{when} {call}: {done:?}");
+            fs::remove_file(host.path("fake/strike")).unwrap();
+            fs::remove_file(host.path("web.tar")).unwrap_or_default();
+            if number % 2 == 0 {
+                let gc = host.run(&["gc"]);
+                assert_eq!(gc.code, 0, "{when} {call}: {gc:?}");
+                assert!(gc.stdout.starts_with("# web.export was left"), "{gc:?}");
+            } else {
+                let done = host.run(&["export", "web", "web.tar"]);
+                assert_eq!(done.code, 0, "{when} {call}: {done:?}");
+                fs::remove_file(host.path("web.tar")).unwrap();
+            }
+            assert_eq!(left(&host), [""; 0], "{when} {call}");
+        }
+    }
+    // The machine has not heard of it.
+    assert!(host.status("web").is_some_and(|status| status.guest.is_some()));
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+}
+
+#[test]
+fn who_interrupts_an_export_of_a_machine_that_runs_has_nothing_left() {
+    let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    fs::write(host.path("fake/zvol/tank/web"), vec![7; 8 << 20]).unwrap();
+    let mut export = host.start(&["export", "web", "web.tar"]);
+    export.until("half an export", |host| host.names(".").iter().any(|name| name.starts_with("web.tar.vmrun-")));
+    let other = host.run(&["export", "web", "other.tar"]);
+    same(
+        &other.stderr,
+        "
+error: web is exported already
+ |
+ = hint: wait until that has ended
+",
+    );
+    assert_eq!(other.code, 5);
+    export.signal("TERM");
+    let done = export.wait();
+    same(&done.stderr, "error: web.tar: interrupted");
+    assert_eq!((done.code, left(&host)), (130, vec![]));
+}
+
+#[test]
+fn a_file_of_a_machine_that_runs_is_exported_where_it_can_be_shared_alone() {
+    let host = running("tank/web", "");
+    ended(&host.run(&["stop", "web", "--within", "1s"]), 0, "vmrun: web is down\n");
+    // No kernel has reflinks there.
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let disk = folder.path().join("web.img");
+    fs::write(&disk, [0; 4096]).unwrap();
+    std::os::unix::fs::symlink(&disk, host.path("vm/data.img")).unwrap();
+    let text = host.read("web.rhai").replace("zvol(\"tank/web\", 8.MiB)", "\"[tmp]/vm/data.img\"");
+    host.write("web.rhai", &text);
+    ended(&host.run(&["start", "web.rhai"]), 0, "vmrun: web runs\n");
+    let done = host.run(&["export", "web", "web.tar"]);
+    same(
+        &done.stderr,
+        "
+error: the machine web runs, and the file system of [tmp]/vm/data.img has no reflinks
+ |
+ = hint: `vmrun stop web`, then export it: what is written meanwhile would be in it by halves
+",
+    );
+    assert_eq!((done.code, left(&host)), (3, vec![]));
+}
