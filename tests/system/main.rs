@@ -63,6 +63,7 @@ mod export;
 mod fetch;
 mod find;
 mod linux;
+mod many;
 mod mess;
 mod ocf;
 mod permit;
