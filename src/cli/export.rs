@@ -1,6 +1,5 @@
 //! `vmrun export NAME FILE`: a machine with its disks, for `vmrun import` on another host.
 
-use super::fetching::amounts;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::ops::display::terminal;
@@ -52,7 +51,7 @@ pub(super) fn progress<'a>(term: &Term, what: &'a str, name: &'a str) -> impl Fn
     let is_terminal = term.is_terminal();
     move |MoveProgress { done, whole, rate }| {
         if is_terminal {
-            terminal::redraw(&format!("vmrun: {what} {name}: {}", amounts(done, Some(whole), rate)));
+            terminal::redraw(&format!("vmrun: {what} {name}: {}", terminal::amounts(done, Some(whole), rate)));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is said of a file that is fetched.
 
 use crate::model::Size;
-use crate::ops::display::terminal;
+use crate::ops::display::terminal::{self, amounts};
 use crate::ops::run::{FetchProgress, Stage};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,15 +10,6 @@ use std::time::{Duration, Instant};
 pub(super) fn line(file: &FetchProgress<'_>) -> Option<String> {
     let Stage::Comes { done, whole, rate } = file.stage else { return None };
     Some(format!("fetching {}: {}", file.url.file_name(), amounts(done, whole, rate)))
-}
-
-/// Says how much there is of something, how quickly it comes, and how long the rest takes.
-pub(super) fn amounts(done: u64, whole: Option<u64>, rate: u64) -> String {
-    let rough = |bytes| Size::bytes(bytes).rough();
-    let of = whole.map_or_else(String::new, |whole| format!(" of {}", rough(whole)));
-    let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate)).filter(|left| *left > 0);
-    let left = left.map_or_else(String::new, |left| format!(", {:?} left", Duration::from_secs(left)));
-    format!("{}{of}, {}/s{left}", rough(done), rough(rate))
 }
 
 /// Draws how far a copy is, at what rate it comes and how long the rest takes, once it has taken a second.

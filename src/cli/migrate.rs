@@ -1,7 +1,6 @@
 //! `vmrun migrate`: a machine is moved to another host.
 
 use super::export;
-use super::fetching::amounts;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, shown};
@@ -134,7 +133,7 @@ fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
             term.say(format_args!("{name} is moved to {host}: {disks} with {}", used.rough()));
         }
         MigrateEvent::Copies(progress) if is_terminal => {
-            let amounts = amounts(progress.done, Some(progress.whole), progress.rate);
+            let amounts = terminal::amounts(progress.done, Some(progress.whole), progress.rate);
             terminal::redraw(&format!("vmrun: copying: {amounts}"));
         }
         MigrateEvent::Copies(_) => {}

@@ -1,9 +1,12 @@
 //! A disk is filled from an image: by qemu-img(1), which is always told in which format that is, or by what unpacks it. What is zero
 //! stays a hole, and a file has its name only when it is whole.
 
+mod progress;
+
 use super::files::{beside, halves, io_fault, making_room, open, remove};
-use super::program::run;
+use super::program::Program;
 use super::spawn;
+use super::terminal::{is_looked_on, while_it_goes_on};
 use super::writeback::meanwhile;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
@@ -12,6 +15,7 @@ use crate::image::source::SourceForm;
 use crate::model::volume::VolumeName;
 use crate::model::{Argv, Size};
 use nix::unistd::{Whence, lseek};
+use progress::FillProgress;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
@@ -82,53 +86,70 @@ impl Filling {
         }
     }
 
-    /// Fills the disk.
+    /// Fills the disk, and draws how far that is.
     pub(super) fn perform(&self) -> Result<(), Fault> {
+        let progress = match self.form {
+            SourceForm::Format(_) => FillProgress::of_share(),
+            SourceForm::Raw => FillProgress::of_bytes(self.image.metadata().ok().map(|meta| meta.len())),
+            SourceForm::Packed(_) => FillProgress::of_bytes(None),
+        };
+        let (what, drawn) = (format!("filling {}", self.path.display()), progress.clone());
+        while_it_goes_on(&what, move |took| drawn.line(took), || self.fill(&progress))
+    }
+
+    fn fill(&self, progress: &FillProgress) -> Result<(), Fault> {
         if self.volume.is_some() {
             let device = OpenOptions::new().write(true).open(&self.path).map_err(io_fault("open", &self.path))?;
-            self.write(&self.path, &device)?;
+            self.write(&self.path, &device, progress)?;
             return device.sync_all().map_err(io_fault("write", &self.path));
         }
         halves::clear(&self.path)?;
         let new = beside(&self.path);
         let named = || std::fs::rename(&new, &self.path).map_err(io_fault("rename to", &self.path));
-        let done = self.write_new(&new).and_then(|()| named());
+        let done = self.write_new(&new, progress).and_then(|()| named());
         done.inspect_err(|_| remove(&new).may_fail("the fault that matters is why it is not whole"))
     }
 
-    fn write_new(&self, new: &Path) -> Result<(), Fault> {
+    fn write_new(&self, new: &Path, progress: &FillProgress) -> Result<(), Fault> {
         let file = OpenOptions::new().create_new(true).write(true).open(new).map_err(io_fault("make", new))?;
         file.try_lock().may_fail("where files have no locks, the time that it was made at says that it is written");
         file.set_len(self.size.get()).map_err(io_fault("truncate", new))?;
-        self.write(new, &file)?;
+        self.write(new, &file, progress)?;
         // What wrote to it may have cut it off where the image ends.
         file.set_len(self.size.get()).map_err(io_fault("truncate", new))?;
         file.sync_all().map_err(io_fault("write", new))
     }
 
-    fn write(&self, path: &Path, file: &File) -> Result<(), Fault> {
+    fn write(&self, path: &Path, file: &File, progress: &FillProgress) -> Result<(), Fault> {
         match self.form {
             SourceForm::Format(_) => {
-                let (done, brought) = meanwhile(file, || run(&self.command(path)));
+                let (done, brought) = meanwhile(file, || self.convert(path, progress));
                 done.map_err(|fault| with_room(fault, path))?;
                 brought.map_err(io_fault("write", path))?;
             }
             SourceForm::Raw => {
                 let image = open(&self.image).map_err(io_fault("read", &self.image))?;
-                copy(&image, file).map_err(io_fault("write", path))?;
+                copy(&image, file, progress).map_err(io_fault("write", path))?;
             }
-            SourceForm::Packed(program) => self.unpack(program, path, file)?,
+            SourceForm::Packed(program) => self.unpack(program, path, file, progress)?,
         }
         Ok(())
     }
 
+    /// Has it converted by qemu-img(1), which tells how far it is (`-p`) where somebody looks on.
+    fn convert(&self, path: &Path, progress: &FillProgress) -> Result<String, Fault> {
+        let argv = self.command(path);
+        let argv = if is_looked_on() { argv.arg("-p") } else { argv };
+        Program::start(&argv)?.finish_watched(|told| progress.read(told))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    fn unpack(&self, program: &str, path: &Path, file: &File) -> Result<(), Fault> {
+    fn unpack(&self, program: &str, path: &Path, file: &File, progress: &FillProgress) -> Result<(), Fault> {
         let mut command = Command::new(program);
         command.arg("-dc").arg(&self.image).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn::start(&mut command).map_err(|why| spawn::refused(program, &why))?;
         let poured = match child.stdout.take() {
-            Some(from) => self.pour(from, path, file),
+            Some(from) => self.pour(from, path, file, progress),
             None => Ok(()),
         };
         if poured.is_err() {
@@ -147,7 +168,7 @@ impl Filling {
     }
 
     /// Writes what comes, which has no end that is known before.
-    fn pour(&self, mut from: impl Read, path: &Path, file: &File) -> Result<(), Fault> {
+    fn pour(&self, mut from: impl Read, path: &Path, file: &File, progress: &FillProgress) -> Result<(), Fault> {
         let (mut at, mut chunk) = (0_u64, vec![0; CHUNK]);
         loop {
             let length = fill(&mut from, &mut chunk).map_err(io_fault("unpack", &self.image))?;
@@ -169,6 +190,7 @@ impl Filling {
                 file.write_all_at(bytes, at).map_err(io_fault("write", path))?;
             }
             at += length as u64;
+            progress.comes_to(at);
         }
     }
 }
@@ -204,7 +226,7 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Copies a file; its holes are not even read, and what else is zero becomes one.
-fn copy(from: &File, to: &File) -> io::Result<()> {
+fn copy(from: &File, to: &File, progress: &FillProgress) -> io::Result<()> {
     let length = from.metadata()?.len();
     let mut chunk = vec![0; CHUNK];
     let mut at = data_from(from, 0).unwrap_or(0);
@@ -217,6 +239,7 @@ fn copy(from: &File, to: &File) -> io::Result<()> {
         }
         at += most as u64;
         at = data_from(from, at).unwrap_or(at).max(at);
+        progress.comes_to(at);
     }
     Ok(())
 }

@@ -185,6 +185,22 @@ impl Program {
         self.end().map_err(|ended| ended.fault(&chain))
     }
 
+    /// Does the same, and shows what it writes to its standard output as it comes; the output is not kept.
+    pub(crate) fn finish_watched(mut self, mut see: impl FnMut(&[u8])) -> Result<String, Fault> {
+        let mut chunk = [0; 256];
+        let mut stdout = self.child.stdout.take();
+        while let Some(from) = &mut stdout {
+            match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => see(chunk.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // Its end tells what it came to.
+                Err(_) => break,
+            }
+        }
+        self.finish()
+    }
+
     fn end(self) -> Result<String, Ended> {
         let shown = self.chain.to_string();
         let output = self.child.wait_with_output();

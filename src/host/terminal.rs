@@ -6,6 +6,7 @@ use super::files::reason;
 use super::spawn;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Fault, shown};
+use crate::model::Size;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
@@ -123,7 +124,7 @@ pub(crate) fn say(text: &str) {
 
 /// Draws a line for people over the one that was drawn so before, where that can be.
 pub(crate) fn redraw(line: &str) {
-    if is_dumb() || !is_terminal(Stream::Error) {
+    if !is_looked_on() {
         return;
     }
     let most = terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| usize::from(columns));
@@ -170,16 +171,39 @@ fn erase() {
     }
 }
 
+/// Whether somebody looks on, and sees what is drawn: not on the console of a guest, which draws itself.
+pub(crate) fn is_looked_on() -> bool {
+    !is_dumb() && is_terminal(Stream::Error) && !IS_RAW.load(Ordering::Relaxed)
+}
+
+/// Says how much there is of something, how quickly it comes, and how long the rest takes.
+pub(crate) fn amounts(done: u64, whole: Option<u64>, rate: u64) -> String {
+    let rough = |bytes| Size::bytes(bytes).rough();
+    let of = whole.map_or_else(String::new, |whole| format!(" of {}", rough(whole)));
+    let left = whole.and_then(|whole| whole.saturating_sub(done).checked_div(rate)).filter(|left| *left > 0);
+    let left = left.map_or_else(String::new, |left| format!(", {:?} left", Duration::from_secs(left)));
+    format!("{}{of}, {}/s{left}", rough(done), rough(rate))
+}
+
 /// Does something of which nobody can say how far it is, and draws for how long it goes on, from the first second on, where somebody
 /// looks on.
 pub(crate) fn while_it_takes<T>(what: &str, act: impl FnOnce() -> T) -> T {
-    if is_dumb() || !is_terminal(Stream::Error) {
+    while_it_goes_on(what, |took| format!("{}s", took.as_secs()), act)
+}
+
+/// Does something, and draws how far it is, as it is said for the time that it took, from the first second on, where somebody looks on.
+pub(crate) fn while_it_goes_on<T>(
+    what: &str,
+    how_far: impl Fn(Duration) -> String + Send + 'static,
+    act: impl FnOnce() -> T,
+) -> T {
+    if !is_looked_on() {
         return act();
     }
     let ((over, is_over), begun, what) = (channel::<()>(), Instant::now(), what.to_string());
     let draw = move || {
         while is_over.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
-            redraw(&format!("vmrun: {what}: {}s", begun.elapsed().as_secs()));
+            redraw(&format!("vmrun: {what}: {}", how_far(begun.elapsed())));
         }
     };
     // Without a thread nothing is drawn, and all else is as it is.

@@ -116,6 +116,7 @@ mod plans;
 mod ports;
 mod probes;
 mod program;
+mod progress;
 mod proof;
 mod readiness;
 mod readme;

@@ -4,6 +4,7 @@ use super::System;
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::program::{Program, run};
+use crate::host::terminal::while_it_takes;
 use crate::host::{Effect, Platform, commands, interfaces};
 
 impl System {
@@ -15,7 +16,7 @@ impl System {
         let mut text = String::new();
         let (chains, lock) = self.chains(effect);
         for (at, chain) in chains.iter().enumerate() {
-            match Program::run(chain, lock.as_ref()) {
+            match while_it_takes(&chain.to_string(), || Program::run(chain, lock.as_ref())) {
                 Ok(output) => text.push_str(&output),
                 Err(fault) if at > 0 => {
                     let (platform, is_marked) = (self.settings.platform, self.maker.is_some());

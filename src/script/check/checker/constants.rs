@@ -33,8 +33,8 @@ impl Checker<'_> {
 
     /// The keys of a map that is written out as a word's argument.
     pub(super) fn literal_keys(&mut self, rows: &[Row], call: &FnCallExpr) {
-        let Some(known) = rows.iter().map(|row| row.options()).find(|options| !options.is_empty()) else { return };
         let Some(Expr::Map(map, _)) = call.args.last() else { return };
+        let Some(known) = rows.iter().map(|row| row.options()).find(|options| !options.is_empty()) else { return };
         for (key, _) in map.0.iter().filter(|(key, _)| !known.iter().any(|(name, _)| *name == key.name.as_str())) {
             let raised = words::unknown_key(&key.name, &known.iter().map(|(name, _)| *name).collect::<Vec<_>>());
             self.report(Rule::UnknownKey, raised.fault, key.pos);
