@@ -137,6 +137,7 @@ mod relative;
 mod released;
 mod repeats;
 mod replay;
+mod replicate;
 mod reservation;
 mod resets;
 mod restart;
