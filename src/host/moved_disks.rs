@@ -252,6 +252,21 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses names that something else has already. What has its name from an attempt before is in nobody's way.
+pub(crate) fn against_names(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
+    let taken = |one: &Made| match one {
+        Made::Volume(half, name) => {
+            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| settings.volume(&volume).exists());
+            (is_there(half) && is_there(name)).then(|| name.clone())
+        }
+        Made::File(_, path, known) => (exists(path) && inode(path) != Some(*known)).then(|| path.display().to_string()),
+        Made::Folder(_) => None,
+    };
+    made.iter().find_map(taken).map_or(Ok(()), |name| {
+        Err(Fault::host(format!("{name} is here already")).hint("nothing is written over: move it away, or remove it"))
+    })
+}
+
 fn gone(name: &str) -> Fault {
     let fault = Fault::host(format!("{name}, which has come with the machine, is gone"));
     fault.hint("undo the move by `vmrun migrate --abort`")

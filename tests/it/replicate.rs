@@ -243,6 +243,20 @@ fn a_host_that_has_nothing_of_a_machine_any_more_hinders_nobody_from_taking_its_
     for name in ["web.rhai", "web.img", "data.img"] {
         fs::remove_file(hosts.source.path("config/recipes").join(name)).unwrap();
     }
+    // What has its place by now stays, and nothing was asked of the other host.
+    hosts.target.write("config/recipes/data.img", "x");
+    let done = hosts.target.run(&["start", "web", "--from-replica"]);
+    same(
+        &done.stderr,
+        "
+error: [tmp]/config/recipes/data.img is here already
+ |
+ = hint: nothing is written over: move it away, or remove it
+",
+    );
+    assert_eq!(done.code, 3);
+    assert!(!hosts.source.path("config/moves/web.json").exists());
+    fs::remove_file(hosts.target.path("config/recipes/data.img")).unwrap();
     let done = hosts.target.run(&["start", "web", "--from-replica"]);
     assert!(done.code == 0 && TwoHosts::runs(&hosts.target), "{done:?}");
     // A replica is one of a machine alone: what is asked of a move is refused, and a move does not ask for what a replica is.

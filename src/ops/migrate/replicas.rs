@@ -68,6 +68,7 @@ pub(crate) fn take_replica(
     if let Some(other) = begun.filter(|record| !is_begun && !record.is_over()) {
         return Err(begun_already(&other).into());
     }
+    moved_disks::against_names(&settings, &newest.made)?;
     against_source(&newest, fenced, options)?;
     listener(&MigrateEvent::FromReplica(name, &newest.peer, newest.at, clock::now().saturating_sub(newest.at)));
     let named = MoveRecord { state: MoveState::Named, runs: false, at: clock::now(), ..newest.clone() };
