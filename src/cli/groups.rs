@@ -219,7 +219,7 @@ pub(super) const GROUPS: &[Group] = &[
             ("vmrun migrate --all vm6 vm7", "Empty this host: each machine goes to the first of these that takes it"),
         ]),
         Entry("replicate", &[
-            ("vmrun replicate web vm6", "Keep its disks, as they are at this moment, on the host vm6; only what has changed is sent"),
+            ("vmrun replicate web vm6", "Keep its disks as they are now on the host vm6; only what has changed is sent"),
             ("vmrun replicate web vm6 --keep 24", "Keep the last 24 of them there"),
         ]),
         Entry("remove", &[
