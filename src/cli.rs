@@ -43,6 +43,7 @@ mod permit_guard;
 mod plan;
 mod record;
 mod remove;
+mod replicate;
 mod reservation;
 mod resize;
 mod run;

@@ -137,7 +137,7 @@ fn source(command: &str, argument: &str) -> Option<Source> {
             let commands = super::groups::names().map(|name| (name.to_string(), "a command".to_string()));
             commands.chain(["recipe", "vmrun.toml", "config"].map(|file| (file.into(), "a file".into()))).collect()
         },
-        (_, "hosts") => |_, _| completion::hosts(),
+        (_, "hosts") | ("replicate", "host") => |_, _| completion::hosts(),
         (_, "on") => |_, _| HOSTS.map(|host| (host.to_string(), "a kind of host".to_string())).to_vec(),
         (_, "set") => |begun, words| {
             let recipe =

@@ -55,6 +55,11 @@ impl PermitArgs {
         permit.permit().map_err(|fault| fault.blame(Blame::Usage))?;
         Ok(RecipeRequest { permit, fenced: self.fenced.clone(), ..request })
     }
+
+    /// Returns the host that is said to be fenced.
+    pub(super) fn fenced(&self) -> Option<&str> {
+        self.fenced.as_deref()
+    }
 }
 
 /// Whether a recipe that is only planned may ask.

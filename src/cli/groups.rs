@@ -218,6 +218,10 @@ pub(super) const GROUPS: &[Group] = &[
             ("vmrun migrate web vm6", "Move a machine to the host vm6; it is down while the rest of its disks is sent"),
             ("vmrun migrate --all vm6 vm7", "Empty this host: each machine goes to the first of these that takes it"),
         ]),
+        Entry("replicate", &[
+            ("vmrun replicate web vm6", "Keep its disks as they are now on the host vm6; only what has changed is sent"),
+            ("vmrun replicate web vm6 --keep 24", "Keep the last 24 of them there"),
+        ]),
         Entry("remove", &[
             ("vmrun remove web", "Remove a machine with its disks, after a question"),
             ("vmrun remove web --snapshots --recipe --yes", "Remove all that there is of it, without one"),

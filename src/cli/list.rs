@@ -8,7 +8,7 @@ use super::table::{Column, Cut, Fit, fitted, painted};
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
 use crate::ops::display::terminal::cut;
-use crate::ops::inventory::{Entry, EntryState, MachineState};
+use crate::ops::inventory::{Entry, EntryState, MachineState, Replicas};
 use crate::ops::machines::{document, locate, machines, machines_and_known, percent};
 use crate::ops::metrics::write;
 use crate::ops::search::HostQuery;
@@ -53,6 +53,7 @@ States:
   foreign                      a bhyve or QEMU that vmrun did not start
   down                         known, and does not run (--all)
   moved                        another host has it, as it was moved there (--all)
+  replica                      another host has it, and this one has replicas of it (--all)
 
 CPU% is of one processor: since the start under Linux, within the last minute under FreeBSD.
 
@@ -93,6 +94,7 @@ JSON: an object with `version` (of vmrun), `host` (its name), `time` (the second
   permit        an object: `state` (held or lost), `since` (the second of 1970 from which on it was held) and `why` it is lost,
                 each null where it is not known; or null of a machine that needs none
   moved         an object: `host`, which has it since it was moved there, and `since` (the second of 1970); or null
+  replicas      an object: `count`, and of the newest `host`, from which it came, and `at` (the second of 1970); or null
 What is not known is null. Keys may be added.
 
 JSON of many hosts: an object with `version`, `hosts` (objects: `name` as it is asked, `host` as it calls itself, `time`, `stale` and
@@ -211,7 +213,7 @@ fn by_state(title: &str, cell: &str) -> Option<Paint> {
         ("STATE", "running" | "foreground") => Some(Paint::Good),
         ("STATE", "starting" | "stopping" | "waiting" | "unsupervised" | "left" | "unknown") => Some(Paint::Doubtful),
         ("STATE", "held") => Some(Paint::Bad),
-        ("STATE", "down" | "moved") => Some(Paint::Faint),
+        ("STATE", "down" | "moved" | "replica") => Some(Paint::Faint),
         _ => None,
     }
 }
@@ -272,6 +274,12 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
             let away = one.away.as_ref()?;
             Some(format!("{name} was moved to {} on {}", shown::line(&away.host), shown_time(away.since)))
         }
+        EntryState::Replica => {
+            let Replicas { host, at, count, .. } = one.replicas.as_ref()?;
+            let (host, date) = (shown::line(host), shown_time(*at));
+            let which = if *count == 1 { "a replica".into() } else { format!("{count} replicas, the newest") };
+            Some(format!("{name} is {host}'s, and here is {which} of {date}"))
+        }
         EntryState::Supervised(_) | EntryState::Foreground | EntryState::Foreign | EntryState::Down => None,
     }
 }
@@ -307,6 +315,7 @@ mod tests {
             address: None,
             permit: None,
             away: None,
+            replicas: None,
         };
         let all: Vec<Entry> = (0..12).map(left).collect();
         let said = advices(&all);

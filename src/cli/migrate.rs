@@ -1,12 +1,15 @@
 //! `vmrun migrate`: a machine is moved to another host.
 
 use super::export;
+use super::list::lasted;
+use super::replicate;
 use super::run::duration;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault, shown};
 use crate::model::VmName;
 use crate::ops::display::terminal;
 use crate::ops::migrate::{self, MigrateEvent, MigrateOptions, MigrateRequest, Migrated};
+use crate::ops::snapshots::shown_time;
 use clap::{Args, Subcommand};
 use std::time::Duration;
 
@@ -17,12 +20,15 @@ pub(super) enum TransferCommand {
     Export(export::ExportArgs),
     /// Move a machine to another host, with its disks
     Migrate(MigrateArgs),
+    /// Keep what is on a machine's disks on another host
+    Replicate(replicate::ReplicateArgs),
 }
 
 pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec<Diagnostic>> {
     match command {
         TransferCommand::Export(args) => export::run(args, term),
         TransferCommand::Migrate(args) => run(args, term),
+        TransferCommand::Replicate(args) => replicate::run(args, term),
     }
 }
 
@@ -126,11 +132,20 @@ fn known(
     Ok(())
 }
 
-fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
+pub(super) fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
     match event {
         MigrateEvent::Begins(name, host, disks, used) => {
-            let disks = if *disks == 1 { "1 disk".into() } else { format!("{disks} disks") };
-            term.say(format_args!("{name} is moved to {host}: {disks} with {}", used.rough()));
+            term.say(format_args!("{name} is moved to {host}: {} with {}", counted(*disks), used.rough()));
+        }
+        MigrateEvent::Replicates(name, host, disks, used) => {
+            term.say(format_args!("a replica of {name} goes to {host}: {} with {}", counted(*disks), used.rough()));
+        }
+        MigrateEvent::Note(note) => term.say(note),
+        MigrateEvent::FromReplica(name, host, at, age) => {
+            let (date, age) = (shown_time(*at), lasted(Duration::from_secs(*age)));
+            term.say(format_args!(
+                "{name} begins as it was on {host} on {date}, {age} ago; what came after that is lost"
+            ));
         }
         MigrateEvent::Copies(progress) if is_terminal => {
             let amounts = terminal::amounts(progress.done, Some(progress.whole), progress.rate);
@@ -155,6 +170,10 @@ fn tell(event: &MigrateEvent<'_>, term: &Term, is_terminal: bool) {
         MigrateEvent::NotMoved(name) => term.say(format_args!("{name} stays here")),
         MigrateEvent::Foreign(name) => term.say(format_args!("{} stays here: it is not vmrun's", shown::line(name))),
     }
+}
+
+fn counted(disks: usize) -> String {
+    if disks == 1 { "1 disk".into() } else { format!("{disks} disks") }
 }
 
 /// Returns what is said when all is done.

@@ -1,10 +1,13 @@
 //! `vmrun start`: machines in the background, each with a supervisor of its own; and `vmrun adopt`.
 
+use super::migrate;
 use super::run::duration;
 use super::term::Term;
 use super::{GivenArgs, PermitArgs, RecipeArgs};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Fault};
 use crate::model::{Argv, VmName};
+use crate::ops::display::CONNECT;
+use crate::ops::migrate::{MigrateEvent, MigrateOptions, take_replica};
 use crate::ops::start::{self, StartEvent, StartOptions, start_recipes};
 use clap::Args;
 use std::time::Duration;
@@ -27,6 +30,10 @@ pub(super) struct StartArgs {
     wait: Option<Duration>,
     #[command(flatten)]
     permit: PermitArgs,
+    /// Have the newest replica of a machine be this host's machine first. The host that it came from has to tell that it does not run
+    /// there; where that one is gone, --fenced vouches for it
+    #[arg(long, conflicts_with = "all")]
+    from_replica: bool,
     /// Refuse a recipe whose machine has another name
     #[arg(long, conflicts_with = "all")]
     name: Option<VmName>,
@@ -44,9 +51,22 @@ pub(super) struct AdoptArgs {
 
 pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = (!args.all).then_some(args.recipes.as_slice());
+    if args.from_replica {
+        from_replicas(args, term)?;
+    }
     let given = args.permit.of(RecipeArgs { recipe: String::new(), given: args.given.clone() }.request())?;
     let options = StartOptions { stop_within: args.stop_within, wait: args.wait, name: args.name.as_ref() };
     start_recipes(names, &given, options, &|event| tell(event, term))
+}
+
+/// Has replicas be machines of this host.
+fn from_replicas(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let options = MigrateOptions { within: None, answer_within: CONNECT };
+    let told = |event: &MigrateEvent<'_>| migrate::tell(event, term, false);
+    args.recipes.iter().try_for_each(|name| {
+        let name: VmName = name.parse().map_err(|fault: Fault| fault.hint("name the machine, not its recipe"))?;
+        take_replica(&name, args.permit.fenced(), options, &told)
+    })
 }
 
 pub(super) fn adopt(args: &AdoptArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -145,6 +145,16 @@ fn zfs(word: &str) -> Argv {
     Argv::new("zfs").arg(word)
 }
 
+/// Makes a volume of a snapshot, which shares all with it.
+pub(crate) fn clone_volume(snapshot: &str, volume: &VolumeName) -> Result<(), Fault> {
+    run(&zfs("clone").arg(snapshot).arg(volume)).map(drop)
+}
+
+/// Removes a volume, if it is there.
+pub(crate) fn destroy_volume(settings: &Settings, volume: &VolumeName) -> Result<(), Fault> {
+    if settings.volume(volume).exists() { run(&zfs("destroy").arg(volume)).map(drop) } else { Ok(()) }
+}
+
 /// A disk that comes.
 pub(crate) struct ComingDisk {
     file: File,
@@ -169,6 +179,11 @@ impl ComingDisk {
         differing(&disk, &mut digests, &mut |_| Ok(()))?;
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
         Ok(Self { file, path: path.into(), size, mode, digests })
+    }
+
+    /// Whether it is the one at that path.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        self.path == path
     }
 
     /// Writes a block, or nothing but zeros.
@@ -237,6 +252,21 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses names that something else has already. What has its name from an attempt before is in nobody's way.
+pub(crate) fn against_names(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
+    let taken = |one: &Made| match one {
+        Made::Volume(half, name) => {
+            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| settings.volume(&volume).exists());
+            (is_there(half) && is_there(name)).then(|| name.clone())
+        }
+        Made::File(_, path, known) => (exists(path) && inode(path) != Some(*known)).then(|| path.display().to_string()),
+        Made::Folder(_) => None,
+    };
+    made.iter().find_map(taken).map_or(Ok(()), |name| {
+        Err(Fault::host(format!("{name} is here already")).hint("nothing is written over: move it away, or remove it"))
+    })
+}
+
 fn gone(name: &str) -> Fault {
     let fault = Fault::host(format!("{name}, which has come with the machine, is gone"));
     fault.hint("undo the move by `vmrun migrate --abort`")
@@ -248,10 +278,10 @@ pub(crate) fn undo(settings: &Settings, made: &[Made], is_named: bool) -> Result
         match one {
             Made::Volume(half, name) => {
                 let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
-                if settings.volume(&half).exists() {
-                    run(&zfs("destroy").arg(&half))?;
-                } else if is_named && settings.volume(&name).exists() {
-                    run(&zfs("destroy").arg(&name))?;
+                let is_half = settings.volume(&half).exists();
+                destroy_volume(settings, &half)?;
+                if is_named && !is_half {
+                    destroy_volume(settings, &name)?;
                 }
             }
             Made::File(half, path, known) => {

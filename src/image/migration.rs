@@ -15,4 +15,4 @@ mod record;
 pub(crate) use blocks::{BLOCK, BlockDigests};
 pub(crate) use frame::Frame;
 pub(crate) use message::{Answer, Hello, Offer, PROTOCOL, Request};
-pub(crate) use record::{Away, Made, MoveRecord, MoveState, StartedWith};
+pub(crate) use record::{Away, Made, MoveRecord, MoveState, StartedWith, is_id};

@@ -7,6 +7,8 @@ mod entry;
 
 pub(crate) use entry::{Entry, EntryState, down};
 
+pub(crate) use crate::host::replicas::Replicas;
+
 use super::permit::PermitFound;
 use crate::host::Kept;
 pub(crate) use crate::host::processes::Hypervisor;
@@ -130,9 +132,8 @@ fn entry(
         instance: status.as_ref().and_then(|it| it.params.get(INSTANCE).cloned()),
         status,
         elsewhere: owner.filter(|_| is_elsewhere).map(Owner::whereabouts),
-        address: None,
         permit: journal.and_then(PermitFound::noted),
-        away: None,
+        ..down("", "", None)
     }
 }
 

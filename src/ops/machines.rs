@@ -15,7 +15,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::clock;
 use crate::host::environment::host_name;
 use crate::host::processes::{self, Processes};
-use crate::host::{Kept, kept, moves};
+use crate::host::{Kept, kept, moves, replicas};
 use crate::image::migration::MoveRecord;
 use crate::model::Size;
 use crate::model::instance::INSTANCE;
@@ -95,7 +95,25 @@ pub(crate) fn machines_and_known() -> Result<(Vec<Entry>, Vec<String>), Vec<Diag
             all.push(Entry { state, away, ..down(&name, &recipe, instance) });
         }
     }
+    for replicas in replicas::kept(&settings(platform()?, false)?) {
+        match replicas {
+            Ok(replicas) => with_replicas(&mut all, replicas),
+            Err(fault) => faults.push(draw(&Diagnostic::error(fault), Colour::Plain)),
+        }
+    }
     Ok((all, faults))
+}
+
+/// Adds the replicas of a machine, which this host may know otherwise.
+fn with_replicas(all: &mut Vec<Entry>, replicas: replicas::Replicas) {
+    let name = replicas.machine.to_string();
+    let known = all.iter_mut().find(|one| one.name.as_deref() == Some(name.as_str()));
+    let Some(known) = known else {
+        let state = EntryState::Replica;
+        all.push(Entry { state, recipe: None, replicas: Some(replicas), ..down(&name, "", None) });
+        return;
+    };
+    known.replicas = Some(replicas);
 }
 
 /// Returns the records of the machines that were moved to another host; one that cannot be read is told.
@@ -172,6 +190,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),
         "permit": one.permit.as_ref().map(PermitFound::value),
+        "replicas": one.replicas.as_ref().map(|all| json!({ "host": all.host, "at": all.at, "count": all.count })),
         "moved": one.away.as_ref().map(|away| json!({ "host": away.host, "since": away.since })),
     })
 }

@@ -8,12 +8,15 @@ mod arrival;
 mod coming;
 mod emptying;
 mod giver;
+mod moment;
 mod offered;
 mod other;
+mod replicas;
 mod start;
 
 pub(crate) use coming::receive;
 pub(crate) use emptying::migrate_all;
+pub(crate) use replicas::{ReplicateRequest, forget_replicas, replicate, take_replica};
 
 use super::installation::Installation;
 use super::known;
@@ -78,6 +81,12 @@ pub(crate) enum MigrateEvent<'a> {
     NotMoved(&'a VmName),
     /// A hypervisor stays here, as it is not vmrun's.
     Foreign(&'a str),
+    /// A replica is sent to a host: so many disks, and how much of them is no hole.
+    Replicates(&'a VmName, &'a str, usize, Size),
+    /// Something is to be known of the moment that a replica is of.
+    Note(&'a str),
+    /// A machine begins as the replica from a host is that was whole in that second of 1970, so many seconds ago.
+    FromReplica(&'a VmName, &'a str, u64, u64),
 }
 
 /// Who hears of what happens.
@@ -104,6 +113,7 @@ pub(crate) fn migrate(
     listener: Listener<'_>,
 ) -> Result<Migrated, Vec<Diagnostic>> {
     let Some((last, others)) = request.hosts.split_last() else { return Err(no_host().into()) };
+    request.hosts.iter().try_for_each(|host| remote(host).map(drop))?;
     let found = own_machine(request.name)?;
     for host in others {
         let asked = MigrateRequest { dry_run: true, ..*request };
@@ -127,7 +137,9 @@ fn no_host() -> Fault {
 }
 
 /// A machine of this host: its name, whether it runs, and how it was started, or would be.
-fn own_machine(name: &str) -> Result<(VmName, bool, StartedWith), Vec<Diagnostic>> {
+type OwnMachine = (VmName, bool, StartedWith);
+
+fn own_machine(name: &str) -> Result<OwnMachine, Vec<Diagnostic>> {
     let installation = Installation::open()?;
     let machine = offered::machine(&installation, known::one(&installation, &known::statuses()?, name)?)?;
     let name = machine.name().clone();
@@ -137,31 +149,35 @@ fn own_machine(name: &str) -> Result<(VmName, bool, StartedWith), Vec<Diagnostic
 
 fn migrate_to(
     host: &str,
-    (name, runs, with): &(VmName, bool, StartedWith),
+    found: &OwnMachine,
     request: &MigrateRequest<'_>,
     options: MigrateOptions,
     listener: Listener<'_>,
 ) -> Result<Migrated, Vec<Diagnostic>> {
-    let (settings, remote) = (own_settings()?, remote(host)?);
+    let (settings, remote, name) = (own_settings()?, remote(host)?, &found.0);
     let lock = lock(&settings, name)?;
-    let over = |record: &MoveRecord| record.state == MoveState::Undone && record.away().is_none();
-    if let Some(record) = moves::read(&settings, name)?.filter(|record| !over(record)) {
+    if let Some(record) = moves::read(&settings, name)?.filter(|record| !record.is_over()) {
         return Err(begun_already(&record).into());
     }
-    let record = MoveRecord {
+    let record = new_record(found, host, request.shared)?;
+    let giver = Giver::new(settings, record, lock, remote, options, listener);
+    if request.dry_run { giver.rehearse() } else { giver.begin() }
+}
+
+/// Returns the record of something that begins here.
+fn new_record((name, runs, with): &OwnMachine, host: &str, is_shared: bool) -> Result<MoveRecord, Fault> {
+    Ok(MoveRecord {
         id: moves::new_id()?,
         machine: name.clone(),
         state: MoveState::Sending,
         peer: host.trim_start_matches(SCHEME).into(),
         at: clock::now(),
         runs: *runs,
-        is_shared: request.shared,
+        is_shared,
         with: with.clone(),
         was_at: None,
         made: Vec::new(),
-    };
-    let giver = Giver::new(settings, record, lock, remote, options, listener);
-    if request.dry_run { giver.rehearse() } else { giver.begin() }
+    })
 }
 
 /// Goes on with a move that was cut off.

@@ -355,6 +355,7 @@ mod tests {
             address: None,
             permit: None,
             away: None,
+            replicas: None,
         };
         let fault = not_ours(&entry, &"db".parse().unwrap());
         assert_eq!(

@@ -81,7 +81,7 @@ vmrun: web goes on without its vmrun; `vmrun adopt web` takes it over
             "uptime": 93784, "since": db.since, "until": null, "cpus": 1, "memory": 256 << 20, "resident": 64 << 20,
             "cpu": 12.5, "vnc": null, "disks": ["[tmp]/vm/db.img"], "taps": ["tap1"], "boots": 1, "restarts": 0,
             "recipe": "[tmp]/db.rhai", "instance": null, "log": "[tmp]/log/db.log", "error": null,
-            "macs": [], "address": null, "address_from": null, "permit": null, "moved": null,
+            "macs": [], "address": null, "address_from": null, "permit": null, "moved": null, "replicas": null,
             "ssh": { "user": null, "host_key": null, "port": null, "address": null, "identity": null },
         })
     );

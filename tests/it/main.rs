@@ -125,6 +125,7 @@ mod relative;
 mod released;
 mod repeats;
 mod replay;
+mod replicate;
 mod reservation;
 mod resets;
 mod restart;

@@ -168,7 +168,7 @@ vmrun: there is no machine on this host
 }
 
 /// A recipe whose disk is a volume.
-const VOLUME: &str = "bhyve(#{
+pub(crate) const VOLUME: &str = "bhyve(#{
     name: \"web\", cpus: 1, memory: 64.MiB, bootrom: bootrom(\"rom.fd\"),
     slots: #{ \"0\": hostbridge(), \"4\": virtio_blk(zvol(\"zroot/vm/web\", 8.MiB)), \"31\": lpc() },
 }).run();

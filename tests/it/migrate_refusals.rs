@@ -170,9 +170,9 @@ error: \"a b\" is no host that ssh reaches
         2,
         "
 error: the following required arguments were not provided:
-  <HOST>
+  <HOST>...
 
-Usage: vmrun migrate <NAME> <HOST>
+Usage: vmrun migrate <NAME> <HOST>...
 
 For more information, try '--help'.
 ",
@@ -511,8 +511,7 @@ fn message(text: &str) -> Vec<u8> {
     [b"M".as_slice(), &length, text.as_bytes()].concat()
 }
 
-const HELLO: &str =
-    r#"{"request":"hello","protocol":2,"vmrun":"x","id":"0123456789abcdef","machine":"web","from":"vm5"}"#;
+const HELLO: &str = r#"{"request":"hello","protocol":2,"vmrun":"x","id":"0123456789abcdef","machine":"web","from":"vm5","replica":false}"#;
 
 #[test]
 fn whoever_calls_and_is_no_vmrun_is_refused() {

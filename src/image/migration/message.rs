@@ -25,6 +25,8 @@ pub(crate) struct Hello {
     pub(crate) machine: VmName,
     /// The host that has it.
     pub(crate) from: String,
+    /// Whether the machine stays there, and only a replica of it comes.
+    pub(crate) is_replica: bool,
 }
 
 /// A machine that is offered. Its texts follow, a frame each.
@@ -57,6 +59,10 @@ pub(crate) enum Request {
     Sync,
     /// To check that its disks are these.
     Seal(Vec<String>),
+    /// To keep a replica that is whole, and so many in all.
+    Keep(u64),
+    /// To give up a machine of which the other side has a replica, and takes that.
+    GiveUp,
     /// To give all of it its names.
     Take,
     /// To start the machine.
@@ -86,6 +92,7 @@ impl Request {
             Self::Hello(hello) => json!({
                 "request": "hello", "protocol": hello.protocol, "vmrun": hello.vmrun, "id": hello.id,
                 "machine": hello.machine.as_str(), "from": hello.from,
+                "replica": hello.is_replica,
             }),
             Self::Offer(offer) => json!({
                 "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
@@ -93,6 +100,8 @@ impl Request {
             }),
             Self::Digests(disk) => json!({ "request": "digests", "disk": disk }),
             Self::Seal(sums) => json!({ "request": "seal", "sums": sums }),
+            Self::Keep(count) => json!({ "request": "keep", "count": count }),
+            Self::GiveUp => of("give_up"),
             Self::Sync => of("sync"),
             Self::Take => of("take"),
             Self::Start => of("start"),
@@ -113,6 +122,7 @@ impl Request {
                 id: id(of.text("id")?)?,
                 machine: of.text("machine")?.parse()?,
                 from: of.text("from")?.into(),
+                is_replica: of.switch("replica")?,
             }),
             "offer" => Self::Offer(Box::new(Offer {
                 manifest: Manifest::parse(of.text("manifest")?.as_bytes())?,
@@ -124,6 +134,8 @@ impl Request {
             })),
             "digests" => Self::Digests(u32::try_from(of.number("disk", u32::MAX.into())?).unwrap_or(u32::MAX)),
             "seal" => Self::Seal(texts(of.list("sums")?)?),
+            "keep" => Self::Keep(of.number("count", u64::MAX)?),
+            "give_up" => Self::GiveUp,
             "sync" => Self::Sync,
             "take" => Self::Take,
             "start" => Self::Start,
@@ -204,6 +216,7 @@ mod tests {
             id: "0123456789abcdef".into(),
             machine: "web".parse().unwrap(),
             from: "vm5".into(),
+            is_replica: true,
         };
         let with = StartedWith {
             recipe: "/vm/web.rhai".into(),
@@ -220,6 +233,8 @@ mod tests {
             Request::Digests(3),
             Request::Seal(vec!["ab".into()]),
             Request::Sync,
+            Request::Keep(3),
+            Request::GiveUp,
             Request::Take,
             Request::Start,
             Request::Forget,
@@ -250,8 +265,7 @@ mod tests {
             request(r#"{"request": "digests", "disk": 4294967296}"#),
             "the `disk` of a request is 4294967296, and at most 4294967295"
         );
-        let hello =
-            r#"{"request": "hello", "protocol": 1, "vmrun": "", "id": "../../etc", "machine": "web", "from": ""}"#;
+        let hello = r#"{"request": "hello", "protocol": 1, "vmrun": "", "id": "../../etc", "machine": "web", "from": "", "replica": false}"#;
         assert_eq!(request(hello), "\"../../etc\" is no name of a move");
         let answer = |text: &str| Answer::read(text.as_bytes()).unwrap_err().message;
         assert_eq!(answer(r#"{"answer": "state", "state": "asleep"}"#), "\"asleep\" is no state of a move");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FORM: u64 = 1;
 
 /// Whether a text is the name of a move: 16 hexadecimal digits.
-pub(super) fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
@@ -236,6 +236,11 @@ impl MoveRecord {
             was_at: if of.is_null("was_at") { None } else { Some(Away::read(of.value("was_at")?)?) },
             made: of.list("made")?.iter().map(Made::read).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether nothing is left of the move, and the machine is this host's.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == MoveState::Undone && self.away().is_none()
     }
 
     fn is_at(&self, peer: &str) -> Fault {

@@ -102,7 +102,8 @@ pub(super) fn machines(report: &mut Report) {
             | EntryState::Unknown
             | EntryState::Foreign
             | EntryState::Down
-            | EntryState::Moved => continue,
+            | EntryState::Moved
+            | EntryState::Replica => continue,
         };
         is_sound = false;
         report.add("machines", Health::Note, Fault::host(format!("{} {what}", name(one))).hint(way_out));

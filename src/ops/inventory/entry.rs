@@ -1,6 +1,7 @@
 //! A machine of the inventory: in which state it is found, and what is known of it.
 
 use super::{Hypervisor, MachineState, MachineStatus};
+use crate::host::replicas::Replicas;
 use crate::image::migration::Away;
 use crate::model::{FoundAddress, Shape};
 use crate::ops::permit::PermitFound;
@@ -25,6 +26,8 @@ pub(crate) enum EntryState {
     Down,
     /// It does not run here, and another host has it: it was moved there.
     Moved,
+    /// It is none of this host's, which has replicas of it.
+    Replica,
 }
 
 impl EntryState {
@@ -39,6 +42,7 @@ impl EntryState {
             Self::Foreign => "foreign",
             Self::Down => "down",
             Self::Moved => "moved",
+            Self::Replica => "replica",
         }
     }
 }
@@ -76,6 +80,8 @@ pub(crate) struct Entry {
     pub permit: Option<PermitFound>,
     /// Which host has it, if it was moved there.
     pub away: Option<Away>,
+    /// What this host has of replicas of it.
+    pub replicas: Option<Replicas>,
 }
 
 /// Returns a machine that does not run.
@@ -93,5 +99,6 @@ pub(crate) fn down(name: &str, recipe: &str, instance: Option<String>) -> Entry 
         address: None,
         permit: None,
         away: None,
+        replicas: None,
     }
 }

@@ -3,12 +3,13 @@
 use super::arrival::Arrival;
 use super::start;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::moved_disks::{self, ComingDisk};
+use crate::host::moved_disks::{self, ComingDisk, Seen};
 use crate::host::moves::{self, MoveLock};
 use crate::host::peer::Peer;
-use crate::host::{Settings, clock};
+use crate::host::sparse::SparseDisk;
+use crate::host::{Settings, clock, files, replicas};
 use crate::image::migration::{
-    Answer, Away, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith,
+    Answer, Away, Frame, Hello, Made, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith,
 };
 use crate::model::VmName;
 use crate::ops::{settings, stopped};
@@ -103,6 +104,8 @@ fn answer(settings: &Settings, peer: &mut Peer, coming: &mut Option<Coming>, req
         }),
         (Request::Sync, Some(coming)) => coming.sync().map_err(Into::into).map(|()| Answer::Done),
         (Request::Seal(sums), Some(coming)) => coming.sealed(&sums).map_err(Into::into).map(|()| Answer::Done),
+        (Request::Keep(count), Some(coming)) => coming.keep(count).map_err(Into::into).map(|()| Answer::Done),
+        (Request::GiveUp, Some(coming)) => coming.give_up().map(|()| Answer::Done),
         (Request::Take, Some(coming)) => coming.take().map_err(Into::into).map(|()| Answer::Done),
         (Request::Start, Some(coming)) => coming.start().map(|()| Answer::Done),
         (Request::Forget, Some(coming)) => coming.forget().map_err(Into::into).map(|()| Answer::Done),
@@ -143,6 +146,12 @@ impl Coming {
             fault.hint("wait until it has ended: one whose connection was lost does so within a quarter of an hour")
         })?;
         let record = moves::read(settings, name)?;
+        if hello.is_replica {
+            // What this host has left of a machine that was here is in the way, and told as that.
+            let begun = record.filter(|record| !record.is_over() && record.away().is_none());
+            begun.map_or(Ok(()), |record| Err(super::begun_already(&record)))?;
+            return Ok(Self::new(settings, hello, lock, None, None));
+        }
         let (record, was_at) = match record {
             Some(record) if record.id == hello.id && !record.state.is_of_giver() => {
                 let was_at = record.was_at.clone();
@@ -152,7 +161,17 @@ impl Coming {
             Some(record) => return Err(super::begun_already(&record).into()),
             None => (None, None),
         };
-        Ok(Self { settings: settings.clone(), hello, _lock: lock, record, was_at, disks: Vec::new() })
+        Ok(Self::new(settings, hello, lock, record, was_at))
+    }
+
+    fn new(
+        settings: &Settings,
+        hello: Hello,
+        lock: MoveLock,
+        record: Option<MoveRecord>,
+        was_at: Option<Away>,
+    ) -> Self {
+        Self { settings: settings.clone(), hello, _lock: lock, record, was_at, disks: Vec::new() }
     }
 
     fn name(&self) -> &VmName {
@@ -172,7 +191,11 @@ impl Coming {
     }
 
     fn write(&mut self, record: MoveRecord) -> Result<(), Fault> {
-        moves::write(&self.settings, &record)?;
+        if self.hello.is_replica {
+            replicas::write(&self.settings, &record)?;
+        } else {
+            moves::write(&self.settings, &record)?;
+        }
         self.record = Some(record);
         Ok(())
     }
@@ -213,13 +236,93 @@ impl Coming {
         record.made = arrival.made(&record, is_back)?;
         // What there is to be undone is known before it is there.
         self.write(record.clone())?;
+        let earlier = if self.hello.is_replica { self.earlier()? } else { None };
+        replicas::seed_files(&record.made, earlier.as_ref().map_or(&[], |earlier| &earlier.made))?;
         record.made = arrival.prepare(&self.settings, offer, texts, &record.made, is_back)?;
         self.write(record)?;
         let disks = if offer.shared.is_empty() { arrival.disks(&self.settings, offer, &id)? } else { Vec::new() };
         let modes = offer.modes.iter().copied().chain(std::iter::repeat(None));
         let open = |((path, size), mode): (&(PathBuf, u64), _)| ComingDisk::open(path, *size, mode);
         self.disks = disks.iter().zip(modes).map(open).collect::<Result<_, _>>()?;
+        Ok(earlier.map_or(Ok(()), |earlier| self.seed_volumes(&earlier))?)
+    }
+
+    /// Returns the record of the replica that came before this one, whole or not.
+    fn earlier(&self) -> Result<Option<MoveRecord>, Fault> {
+        let all = replicas::all(&self.settings, self.name())?;
+        Ok(all.into_iter().rev().find(|record| record.id != self.hello.id))
+    }
+
+    /// Has the volumes of a replica begin as those of an earlier one are.
+    fn seed_volumes(&mut self, earlier: &MoveRecord) -> Result<(), Fault> {
+        let Some(record) = self.record.clone() else { return Ok(()) };
+        let devices = |made: &Made| {
+            let Made::Volume(half, name) = made else { return None };
+            let is_same = |old: &&Made| matches!(old, Made::Volume(_, other) if other == name);
+            let Some(Made::Volume(old, _)) = earlier.made.iter().find(is_same) else { return None };
+            let device = |volume: &str| volume.parse().ok().map(|volume| self.settings.volume(&volume));
+            Some((device(old)?, device(half)?))
+        };
+        let pairs: Vec<(PathBuf, PathBuf)> = record.made.iter().filter_map(devices).collect();
+        for (from, to) in pairs.iter().filter(|(from, _)| files::exists(from)) {
+            let Some(disk) = self.disks.iter_mut().find(|disk| disk.is_at(to)) else { continue };
+            let (source, mut known) = (SparseDisk::open(from)?, disk.digests.clone());
+            moved_disks::differing(&source, &mut known, &mut |seen| match seen {
+                Seen::Block(at, bytes) => disk.put(at, Some(bytes)),
+                Seen::Hole(at) => disk.put(at, None),
+                Seen::Read => Ok(()),
+            })?;
+        }
         Ok(())
+    }
+
+    /// Keeps a replica that is whole, and so many in all; what is not whole goes as well.
+    fn keep(&self, count: u64) -> Result<(), Fault> {
+        let own = &self.at(&[MoveState::Whole])?.id;
+        let (all, mut left) = (replicas::all(&self.settings, self.name())?, count.max(1));
+        for record in all.iter().rev() {
+            if record.id == *own || record.state == MoveState::Whole && left > 0 {
+                left = left.saturating_sub(1);
+            } else {
+                replicas::destroy(&self.settings, record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up a machine that does not run: whoever asks has a replica of it, and is about to start that.
+    fn give_up(&self) -> Result<(), Vec<Diagnostic>> {
+        let name = self.name();
+        if !self.hello.is_replica || self.record.is_some() {
+            return Err(Fault::host("that is asked by who takes a replica, and by nobody else").into());
+        }
+        if start::is_up(name)? {
+            let fault = Fault::busy(format!("{name} runs here: its replica there would be a second one"));
+            return Err(fault.hint(format!("`vmrun migrate {name} HOST` moves it; or stop it")).into());
+        }
+        // One whose recipe is gone here is not to be started either, should it come back.
+        let with = super::own_machine(name.as_str()).map(|(.., with)| with).unwrap_or_default();
+        let record = MoveRecord {
+            id: self.hello.id.clone(),
+            machine: name.clone(),
+            state: MoveState::Moved,
+            peer: self.hello.from.clone(),
+            at: clock::now(),
+            runs: false,
+            is_shared: false,
+            with,
+            was_at: None,
+            made: Vec::new(),
+        };
+        let given =
+            stopped::hold_moving(&mut settings::host(false)?, name, &[], |_| moves::write(&self.settings, &record));
+        Ok(given?)
+    }
+
+    /// Refuses of a replica what is for a machine that comes.
+    fn against_replica(&self) -> Result<(), Fault> {
+        let fault = || Fault::host(format!("only a replica of {} has come, and it stays where it is", self.name()));
+        if self.hello.is_replica { Err(fault()) } else { Ok(()) }
     }
 
     fn disk(&self, disk: u32) -> Result<&ComingDisk, Fault> {
@@ -245,6 +348,7 @@ impl Coming {
 
     /// Gives all of it its names. From then on it is this host's, though one that ran is not started yet.
     fn take(&mut self) -> Result<(), Fault> {
+        self.against_replica()?;
         self.set(&[MoveState::Whole, MoveState::Named], MoveState::Named)?;
         let record = self.at(&[MoveState::Named])?;
         moved_disks::name(&self.settings, &record.made)?;
@@ -253,6 +357,7 @@ impl Coming {
 
     /// Starts the machine, and makes sure that it runs.
     fn start(&mut self) -> Result<(), Vec<Diagnostic>> {
+        self.against_replica()?;
         self.set(&[MoveState::Named, MoveState::Starting], MoveState::Starting)?;
         start::again(self.at(&[MoveState::Starting])?)?;
         Ok(self.set(&[MoveState::Starting], MoveState::Here)?)
@@ -260,6 +365,7 @@ impl Coming {
 
     /// The other side knows how it has ended, and nothing more is to be known of it.
     fn forget(&mut self) -> Result<(), Fault> {
+        self.against_replica()?;
         if self.record.is_none() {
             return Ok(());
         }
@@ -277,6 +383,10 @@ impl Coming {
 
     /// Undoes all of it: nothing is left here that the move has brought. A machine that has begun to run here stays.
     fn abort(&mut self) -> Result<(), Fault> {
+        if self.hello.is_replica {
+            self.disks.clear();
+            return self.record.take().map_or(Ok(()), |record| replicas::destroy(&self.settings, &record));
+        }
         let Some(state) = self.state().filter(|state| *state != MoveState::Undone) else { return Ok(()) };
         if state == MoveState::Here {
             let (name, from) = (self.name(), &self.hello.from);

@@ -77,7 +77,7 @@ fn is_up(one: &Entry) -> bool {
     match one.state {
         EntryState::Supervised(state) => state != MachineState::Failed,
         EntryState::Foreground | EntryState::Unsupervised | EntryState::Unknown => true,
-        EntryState::Left | EntryState::Foreign | EntryState::Down | EntryState::Moved => false,
+        EntryState::Left | EntryState::Foreign | EntryState::Down | EntryState::Moved | EntryState::Replica => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The host that gives a machine: it asks, and has written what it is about to do before it asks for it.
 
+mod replica;
+
 use super::offered::{self, Offered};
 use super::other::OtherHost;
 use super::{Listener, MigrateEvent, MigrateOptions, Migrated, start};
@@ -40,6 +42,8 @@ pub(super) struct Giver<'a> {
     options: MigrateOptions,
     listener: Listener<'a>,
     signals: Option<Rc<Signals>>,
+    /// Whether the machine stays here, and only a replica of it goes.
+    is_replica: bool,
     /// When its guest was asked to power off.
     down: Option<Instant>,
 }
@@ -54,7 +58,7 @@ impl<'a> Giver<'a> {
         listener: Listener<'a>,
     ) -> Self {
         let other = OtherHost::new(record.peer.clone(), remote, options.answer_within);
-        Self { settings, record, _lock: lock, other, options, listener, signals: None, down: None }
+        Self { settings, record, _lock: lock, other, options, listener, signals: None, is_replica: false, down: None }
     }
 
     /// Asks the other host what would stand against it, and changes nothing.
@@ -185,6 +189,7 @@ impl<'a> Giver<'a> {
             id: self.record.id.clone(),
             machine: self.record.machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
+            is_replica: self.is_replica,
         })
     }
 

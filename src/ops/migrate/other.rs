@@ -19,17 +19,24 @@ pub(super) struct OtherHost {
     remote: Remote,
     answer_within: Duration,
     peer: Option<RemotePeer>,
+    /// Whether anything came from a vmrun there.
+    has_answered: bool,
 }
 
 impl OtherHost {
     /// Names it; it is not called yet.
     pub(super) const fn new(name: String, remote: Remote, answer_within: Duration) -> Self {
-        Self { name, remote, answer_within, peer: None }
+        Self { name, remote, answer_within, peer: None, has_answered: false }
     }
 
     /// Whether it can be asked.
     pub(super) const fn is_called(&self) -> bool {
         self.peer.is_some()
+    }
+
+    /// Whether a vmrun there has answered anything.
+    pub(super) const fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Calls it, and returns how far a move is there.
@@ -113,7 +120,9 @@ impl OtherHost {
     }
 
     fn said(&mut self, ask: impl FnOnce(&mut RemotePeer) -> Result<Answer, Lost>) -> Result<Answer, Vec<Diagnostic>> {
-        match self.peer.as_mut().map(ask) {
+        let said = self.peer.as_mut().map(ask);
+        self.has_answered |= matches!(said, Some(Ok(_)));
+        match said {
             Some(Ok(Answer::Refused(faults))) => Err(self.refused(faults)),
             Some(Ok(answer)) => Ok(answer),
             Some(Err(lost)) => Err(self.lost(lost).into()),

@@ -43,6 +43,7 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
         address: None,
         permit: None,
         away: None,
+        replicas: None,
     }
 }
 
