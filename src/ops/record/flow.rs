@@ -138,6 +138,7 @@ impl Request<'_> {
         let usual =
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         gaps.extend(lost(with));
+        gaps.extend(sessions.left_running(with));
         let Some(usual) = usual else {
             return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
@@ -175,6 +176,7 @@ impl Request<'_> {
             after: sessions.before(),
             remarks: [usual.files.remarks.clone(), needless(with, plain)].concat(),
             missing: guards.missing,
+            passing: guards.passing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),

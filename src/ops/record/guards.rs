@@ -18,6 +18,8 @@ use std::path::Path;
 pub(super) struct Guards {
     /// The commands that are called only where something is missing.
     pub(super) missing: Vec<String>,
+    /// Those of them that hang on what is gone when the host starts anew: a node, a process, a jail.
+    pub(super) passing: Vec<String>,
     /// What cannot be said in a recipe.
     pub(super) gaps: Vec<Fault>,
 }
@@ -125,7 +127,11 @@ impl Guards {
         let missing = usual.calls.iter().filter(|call| !call.reads && !is_there(call));
         let missing = missing.map(|call| call.command().to_string()).filter(|line| !self.missing.contains(line));
         if before.answered.is_empty() {
-            self.missing.extend(missing.collect::<Vec<_>>());
+            let missing: Vec<String> = missing.collect();
+            if node.answered.iter().all(|question| ["jls", "ngctl", "pgrep"].contains(&question.program())) {
+                self.passing.extend(missing.iter().cloned());
+            }
+            self.missing.extend(missing);
         } else {
             let told = |line: String| {
                 let what = format!("where {shown} the script does not call `{}`, and the recipe does", hide(&line));
@@ -159,6 +165,9 @@ fn made(call: &Call) -> Option<&str> {
 /// What a question is answered that finds something.
 fn found(question: &Call) -> String {
     let name = question.args().last().map(String::as_str).unwrap_or_default();
+    if question.program() == "pgrep" {
+        return "4711\n".into();
+    }
     if question.program() != "ifconfig" {
         return format!("{name}\n");
     }

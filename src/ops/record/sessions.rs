@@ -12,7 +12,7 @@ use crate::recording::hidden::hide;
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
-use crate::recording::{Call, Recording, Scenario, node_of};
+use crate::recording::{Call, DAEMONS, Recording, Scenario, node_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(super) struct Sessions<'a> {
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
     tolerated: Vec<(Vec<String>, Call)>,
+    /// Whether the script ends processes by the shell's own kill(1).
+    pub(super) ends_processes: bool,
     /// Whether its shell is asked to tell of its commands, where it can.
     pub(super) is_traced: bool,
     /// The machine of which alone is recorded from now on, and which calls are whose.
@@ -71,6 +73,7 @@ impl<'a> Sessions<'a> {
             left: RECORDINGS_MAX,
             is_exhausted: false,
             tolerated: Vec::new(),
+            ends_processes: false,
             is_traced: true,
             guest: None,
         })
@@ -122,6 +125,16 @@ impl<'a> Sessions<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Tells if the script ends by kill(1) what it has started, which the recipe starts and never ends.
+    pub(super) fn left_running(&self, recording: &Recording) -> Option<Fault> {
+        let is_own = |call: &&Call| DAEMONS.contains(&call.program()) && !call.reads;
+        let name = recording.calls.iter().find(is_own)?.program();
+        let what =
+            format!("the script ends a process by `kill`, and the recipe does not: it may be `{name}`, which goes on");
+        let hint = "a program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
+        self.ends_processes.then(|| Fault::new(what).hint(hint))
     }
 
     /// Tells that there was more to record than may be.
