@@ -177,6 +177,13 @@ fn what_a_program_reads_and_what_is_asked_of_netgraph_and_of_processes_is_in_the
             "run(\"dnsmasq\", [\"-C\", \"/usr/local/etc/dnsmasq.conf\"]);",
         ),
     ];
+    let cases = cases.into_iter().chain([(
+        // A list that lacks it: the question ends well, and what it prints is empty.
+        format!("if [ -z \"$(ifconfig -l | grep -w bridge0)\" ]; then\nifconfig bridge0 create\nsysctl a=1\nfi\n{BHYVE}\nexit 0"),
+        "// bridge0 goes away when the run ends; one that machines share is made by `vmrun network up`.\n\
+         bridge(\"bridge0\", #{ create: true });\n\nif init {\n    // Once: the script does so only where something is missing.\n    \
+         run(\"sysctl\", [\"a=1\"]);\n}",
+    )]);
     for (lines, expected) in cases {
         assert_eq!(head(&lines, 0).1, format!("{ENDS}{expected}").replace("\n// ", " "), "{lines}");
     }
@@ -184,4 +191,22 @@ fn what_a_program_reads_and_what_is_asked_of_netgraph_and_of_processes_is_in_the
     let expected = "error: the script ends a process by `kill`, and the recipe does not: it may be `dnsmasq`, which goes on\n |\n = hint: a \
                     program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
     assert!(told.trim_end().ends_with(expected), "{told}");
+}
+
+#[test]
+fn a_machine_that_is_booted_in_a_jail_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "s.sh",
+        &format!("#!/bin/sh\njls -j web >/dev/null 2>&1 || jail -c name=web persist allow.vmm\njexec -l web {BHYVE}\n"),
+    );
+    let done = sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]));
+    assert_eq!(
+        (done.code, done.stderr.as_str()),
+        (
+            1,
+            "error: the script boots a machine in the jail web, and what runs there is not recorded\n |\n = hint: record it without `jexec \
+             web`, and write `jail: \"web\"` into `bhyve(#{ … })` of the recipe\n"
+        )
+    );
 }

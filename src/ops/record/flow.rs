@@ -2,7 +2,7 @@
 
 use super::asked_files::{Files, shown};
 use super::ends::Course;
-use super::sessions::{Sessions, lost};
+use super::sessions::{Sessions, jailed, lost};
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::import::recorded::{Flow, Guard};
@@ -139,6 +139,7 @@ impl Request<'_> {
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         gaps.extend(lost(with));
         gaps.extend(sessions.left_running(with));
+        gaps.extend(jailed(with));
         let Some(usual) = usual else {
             return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };

@@ -254,6 +254,16 @@ pub(super) fn is_same(first: &Recording, second: &Recording) -> bool {
     deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second)
 }
 
+/// Tells that a script boots a machine in a jail, where nobody records it.
+pub(super) fn jailed(recording: &Recording) -> Option<Fault> {
+    let name = hide(lost::jail(recording)?);
+    let fault =
+        Fault::new(format!("the script boots a machine in the jail {name}, and what runs there is not recorded"));
+    Some(fault.hint(format!(
+        "record it without `jexec {name}`, and write `jail: \"{name}\"` into `bhyve(#{{ … }})` of the recipe"
+    )))
+}
+
 /// Returns what a script does that its calls do not show.
 pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
     let told = |lost: Lost| match lost {
