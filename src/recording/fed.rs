@@ -4,11 +4,11 @@ use super::call::Call;
 
 /// Whether a command reads what it does from its standard input: pfctl(8) and ngctl(8) with `-f -`, and ngctl(8) without a word.
 pub(crate) fn reads_input(argv: &[String]) -> bool {
-    let Some((program, args)) = argv.split_first() else { return false };
+    let Some((program, words)) = argv.split_first() else { return false };
     let is_input = |word: &String| ["-", "-f-", "/dev/stdin", "-f/dev/stdin"].contains(&word.as_str());
     match program.as_str() {
-        "pfctl" => args.iter().any(is_input),
-        "ngctl" => args.iter().any(is_input) || args.iter().all(|word| word.starts_with('-')),
+        "pfctl" => words.iter().any(is_input),
+        "ngctl" => words.iter().any(is_input) || words.iter().all(|word| word.starts_with('-')),
         _ => false,
     }
 }

@@ -26,6 +26,15 @@ const BOOTS_MORE: usize = 7;
 /// How long a recording may take that nobody hears.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How it is found for which files a script asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tests {
+    /// Its shell tells of its commands, where it can.
+    Told,
+    /// They are those that it names.
+    Named,
+}
+
 /// Records one script, once or again and again.
 pub(super) struct Sessions<'a> {
     recorder: Recorder,
@@ -47,8 +56,8 @@ pub(super) struct Sessions<'a> {
     tolerated: Vec<(Vec<String>, Call)>,
     /// Whether the script ends processes by the shell's own kill(1).
     pub(super) ends_processes: bool,
-    /// Whether its shell is asked to tell of its commands, where it can.
-    pub(super) is_traced: bool,
+    /// How it is found for which files the script asks.
+    pub(super) tests: Tests,
     /// The machine of which alone is recorded from now on, and which calls are whose.
     guest: Option<(Rc<Guests>, String)>,
 }
@@ -74,7 +83,7 @@ impl<'a> Sessions<'a> {
             is_exhausted: false,
             tolerated: Vec::new(),
             ends_processes: false,
-            is_traced: true,
+            tests: Tests::Told,
             guest: None,
         })
     }
