@@ -10,6 +10,7 @@ pub(crate) mod call;
 pub(crate) mod download;
 pub(crate) mod ends;
 pub(crate) mod escape;
+pub(crate) mod fed;
 pub(crate) mod file_programs;
 pub(crate) mod guests;
 pub(crate) mod hidden;
@@ -54,6 +55,8 @@ pub(crate) const NAMES: &[&str] = &[
     "dd",
     "devctl",
     "devfs",
+    "dhcpd",
+    "dnsmasq",
     "fetch",
     "freebsd-version",
     "gpart",
@@ -67,6 +70,7 @@ pub(crate) const NAMES: &[&str] = &[
     "jexec",
     "jls",
     "kenv",
+    "killall",
     "kldload",
     "kldstat",
     "kldunload",
@@ -85,8 +89,10 @@ pub(crate) const NAMES: &[&str] = &[
     "ngctl",
     "pciconf",
     "pfctl",
+    "pgrep",
     "ping",
     "pkg",
+    "pkill",
     "poweroff",
     "pw",
     "qemu-img",
@@ -98,6 +104,8 @@ pub(crate) const NAMES: &[&str] = &[
     "service",
     "shutdown",
     "sleep",
+    "socat",
+    "swtpm",
     "sysctl",
     "sysrc",
     "touch",
@@ -147,6 +155,13 @@ pub(crate) const CARRIERS: &[&str] = &[
 /// The programs of which what they do is on a disk, where a later start finds it done.
 pub(crate) const LASTING: &[&str] = &["dd", "gpart", "newfs", "newfs_msdos", "truncate", "zfs", "zpool"];
 
+/// The programs that go on by themselves and serve a guest, until they are ended.
+pub(crate) const DAEMONS: &[&str] = &["dhcpd", "dnsmasq", "socat", "swtpm"];
+
+/// The programs of which what they do lasts no longer than the host is up, and that fail where it is done already.
+pub(crate) const PASSING: &[&str] =
+    &["devctl", "dhcpd", "dnsmasq", "jail", "ngctl", "pfctl", "route", "service", "socat", "swtpm", "vale-ctl"];
+
 /// Returns the last part of a path: the name of a program.
 pub(crate) fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
@@ -173,7 +188,7 @@ pub fn carried(argv: &[String]) -> Option<Carried<'_>> {
         _ => {
             // The options that take an argument, and how many words stand before the command.
             let (with_argument, words) = match carrier {
-                "daemon" => ("lmopPRstTu", 0),
+                "daemon" => (OF_DAEMON, 0),
                 "doas" => ("aCu", 0),
                 "env" => ("CLPSUu", 0),
                 "nice" => ("n", 0),
@@ -191,6 +206,33 @@ pub fn carried(argv: &[String]) -> Option<Carried<'_>> {
         }
     }
 }
+
+/// Returns after how many seconds daemon(8) starts its command again whenever it has ended, if it does: after one by `-r`, after what `-R`
+/// says.
+pub(crate) fn supervised(argv: &[String]) -> Option<u64> {
+    let (_, rest) = argv.split_first().filter(|(carrier, _)| base_name(carrier) == "daemon")?;
+    let options = rest.get(..rest.len().checked_sub(carried(argv)?.words.len())?)?;
+    let mut words = options.iter();
+    let mut seconds = None;
+    while let Some(letters) = words.next().and_then(|word| word.strip_prefix('-')) {
+        if letters == "-restart" {
+            seconds = seconds.or(Some(1));
+        }
+        for (at, letter) in letters.char_indices().take_while(|_| !letters.starts_with('-')) {
+            if OF_DAEMON.contains(letter) {
+                let joined = letters.get(at + 1..).filter(|joined| !joined.is_empty());
+                let value = joined.or_else(|| words.next().map(String::as_str));
+                seconds = if letter == 'R' { value.and_then(|value| value.parse().ok()).or(Some(1)) } else { seconds };
+                break;
+            }
+            seconds = seconds.or((letter == 'r').then_some(1));
+        }
+    }
+    seconds
+}
+
+/// The options of daemon(8) that take an argument.
+const OF_DAEMON: &str = "lmopPRstTu";
 
 /// Returns what follows options and variables.
 fn operands<'a>(words: &'a [String], with_argument: &str) -> &'a [String] {
@@ -268,6 +310,22 @@ mod tests {
 
     fn argv(line: &str) -> Vec<String> {
         line.split(' ').map(str::to_string).collect()
+    }
+
+    #[test]
+    fn what_daemon_starts_again_it_does_after_a_time() {
+        let cases = [
+            ("daemon -R 15 -p /x bhyve a", Some(15)),
+            ("daemon -f -p /run/vm.pid -r bhyve -r a", Some(1)),
+            ("daemon -rR7 bhyve a", Some(7)),
+            ("daemon -cfr -u root bhyve a", Some(1)),
+            ("daemon --restart bhyve a", Some(1)),
+            ("daemon -f -p/run/R bhyve -R 3 a", None),
+            ("nice -n 5 bhyve -r a", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(supervised(&argv(line)), expected, "{line}");
+        }
     }
 
     #[test]

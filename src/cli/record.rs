@@ -61,12 +61,13 @@ pub(super) struct RecordArgs {
 const AFTER: &str = "\
 The command runs with stand-ins in the place of these programs, however they are called. They do
 nothing, write down how they were called, and answer:
-  bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs fetch
-  freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig install jail jexec jls kenv
-  kldload kldstat kldunload ln logger mail mailx makefs mdconfig mkdir mount mv nc newfs
-  newfs_msdos ngctl pciconf pfctl ping pkg poweroff pw qemu-img reboot rm rmdir route
-  sendmail service shutdown sleep sysctl sysrc touch truncate umount uname unxz unzstd
-  vale-ctl wall wget xz zfs zpool zstd
+  bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs
+  dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig install
+  jail jexec jls kenv killall kldload kldstat kldunload ln logger mail mailx makefs
+  mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep ping pkg pkill
+  poweroff pw qemu-img reboot rm rmdir route sendmail service shutdown sleep socat swtpm
+  sysctl sysrc touch truncate umount uname unxz unzstd vale-ctl wall wget xz zfs zpool
+  zstd
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with

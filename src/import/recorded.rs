@@ -41,6 +41,8 @@ pub(crate) struct Flow {
     pub(crate) each_boot: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
+    /// Those of them that hang on what is gone when the host starts anew.
+    pub(crate) passing: Vec<String>,
     /// The machine that it starts before this one.
     pub(crate) after: Option<Before>,
     /// What else is to be known of it.
@@ -80,6 +82,7 @@ pub(crate) fn recipe(
         disks: BTreeMap::new(),
         loaders: Vec::new(),
         missing: &flow.missing,
+        passing: &flow.passing,
         each_boot: &flow.each_boot,
         goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
@@ -193,6 +196,8 @@ struct Writer<'a> {
     loaders: Vec<(String, When, Loader)>,
     /// The commands that the script calls only where something is missing.
     missing: &'a [String],
+    /// Those of them that hang on what is gone when the host starts anew.
+    passing: &'a [String],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
     /// Whether the script starts the machine again when it reboots.

@@ -159,6 +159,10 @@ fn bootless(request: &Request<'_>, with: &Recording, without: Option<&Recording>
     let why = |recording: &Recording| recording.stderr.last().map(|line| format!(": {line}")).unwrap_or_default();
     let init = hide(request.init_args.unwrap_or_default());
     let has_place = request.command.iter().any(|word| word == PLACE);
+    let jailed = || sessions::jailed(without.unwrap_or(with)).filter(|_| !boots(with));
+    if let Some(fault) = jailed() {
+        return Some(fault);
+    }
     match without {
         None if boots(with) => None,
         None => {

@@ -124,10 +124,17 @@ impl Bounds {
     }
 }
 
+/// Returns after how many milliseconds daemon(8), which runs a machine of a recording, starts it again by itself, if it does.
+pub(crate) fn supervised_after(recording: &Recording) -> Option<u64> {
+    let mut boots = recording.calls.iter().filter(|call| call.boots().is_some());
+    let seconds: u64 =
+        boots.find_map(|call| call.carriers.split(' ').find_map(|word| word.strip_prefix("-r=")?.parse().ok()))?;
+    seconds.checked_mul(1000)
+}
+
 /// Whether daemon(8) runs a machine of a recording, and starts it again by itself.
 pub(crate) fn is_supervised(recording: &Recording) -> bool {
-    let mut boots = recording.calls.iter().filter(|call| call.boots().is_some());
-    boots.any(|call| call.carriers.split(' ').any(|word| word == "-r"))
+    supervised_after(recording).is_some()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::TELLERS;
 use super::call::{Call, Recording, Written};
+use super::fed::fed;
 use super::file_programs::{FileCall, UNPACKERS, is_one};
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
         }
         let Some(mut deed) = deed(call, whole) else {
             // What reads and makes no file of those that count, as `dd` of a pipe.
-            settled.calls.extend((!is_one(call.program())).then(|| call.clone()));
+            settled.calls.extend((!is_one(call.program())).then(|| fed(call).unwrap_or_else(|| call.clone())));
             continue;
         };
         if call.program() == "chmod" {

@@ -194,7 +194,11 @@ impl World {
         match program {
             "ifconfig" => self.network.ifconfig(args),
             "route" => network::route(args),
-            "ngctl" | "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" => kernel::administer(program, args),
+            "ngctl" => self.kernel.ngctl(args, args.iter().any(|path| self.network.has_node(path))),
+            "pgrep" => self.kernel.pgrep(args),
+            "pkill" | "killall" => self.kernel.end(args),
+            _ if super::DAEMONS.contains(&program) => self.kernel.start(program),
+            "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" => kernel::administer(program, args),
             "bhyve" => self.machines.bhyve(args),
             "bhyvectl" => self.machines.bhyvectl(args),
             "bhyveload" | "grub-bhyve" => self.machines.load(args),

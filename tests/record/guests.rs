@@ -183,10 +183,10 @@ fn what_shells_say_at_the_same_time_is_not_mixed_up_and_each_file_that_one_asks_
     same(&done.stderr, "vmrun: out/a.rhai: same machine, same commands");
     let named = |n: u8| format!("let disk{n} = \"/vm/{}.img\";", char::from(b'`' + n));
     let made = |n: u8| format!("\n\nif !exists(disk{n}) {{\n    truncate(disk{n}, 1.GiB);\n}}");
-    let (names, makings): (Vec<String>, Vec<String>) = (1..=8).map(|n| (named(n), made(n))).unzip();
+    let (disks, makings): (Vec<String>, Vec<String>) = (1..=8).map(|n| (named(n), made(n))).unzip();
     let expected = format!(
         "// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.\n\n{}{}",
-        names.join("\n"),
+        disks.join("\n"),
         makings.concat()
     );
     same(&written(&sandbox, "a"), &expected);

@@ -132,3 +132,81 @@ fn a_copy_that_outlives_a_reboot_stays_and_that_is_told() {
     assert_eq!(lines, ["error: the script calls `rm -f /vm/a.img`, the recipe does not"]);
     assert_eq!(text, "run(\"cp\", [\"/vm/golden.img\", \"/vm/a.img\"], #{ makes: \"/vm/a.img\" });");
 }
+
+#[test]
+fn a_script_that_counts_anew_after_a_reboot_is_no_recipe_of_the_same_kind() {
+    let (told, _) = head(
+        &format!(
+            "n=0\nwhile :; do\n{BHYVE}\ncase $? in 0) n=0; continue ;; 1|2) break ;; esac\nn=$((n+1))\n[ $n -ge 3 ] && break\nsleep 5\ndone"
+        ),
+        1,
+    );
+    assert_eq!(
+        told,
+        "error: the script starts the machine again at most 2 times after bhyve's statuses 3 and 4 in a row, and begins to count anew when it \
+         has rebooted in between; vmrun counts all of them\n |\n = hint: write into `restart(#{ … })` `within`, the time after which a start \
+         is forgotten, as \"10m\"\n"
+    );
+}
+
+const ENDS: &str =
+    "// The script ends when the guest reboots; vmrun starts it again, with `init` false, until it powers off.\n\n";
+
+#[test]
+fn what_a_program_reads_and_what_is_asked_of_netgraph_and_of_processes_is_in_the_recipe() {
+    let cases = [
+        (
+            format!(
+                "echo 'nat on wlan0 from 10.0.0.0/24 to any -> (wlan0)' | pfctl -a vm/nat -f -\n{BHYVE}\npfctl -a vm/nat -F all"
+            ),
+            r#"run("sh", ["-c", "printf %s \"$1\" | pfctl -a vm/nat -f -", "sh", "nat on wlan0 from 10.0.0.0/24 to any -> (wlan0)\n"]);"#,
+        ),
+        (
+            format!(
+                "ngctl info sw: >/dev/null 2>&1 || {{\nngctl mkpeer em0: bridge lower link0\nngctl name em0:lower sw\n}}\n{BHYVE}\nexit 0"
+            ),
+            "// It may be there already.\ntry { run(\"ngctl\", [\"mkpeer\", \"em0:\", \"bridge\", \"lower\", \"link0\"]); } catch { }\n\
+             // It may be there already.\ntry { run(\"ngctl\", [\"name\", \"em0:lower\", \"sw\"]); } catch { }",
+        ),
+        (
+            format!("pgrep -q dnsmasq || service dnsmasq onestart\n{BHYVE}\nexit 0"),
+            "// It may be there already.\ntry { run(\"service\", [\"dnsmasq\", \"onestart\"]); } catch { }",
+        ),
+        (
+            format!("dnsmasq -C /usr/local/etc/dnsmasq.conf\n{BHYVE}\npkill dnsmasq\nexit 0"),
+            "run(\"dnsmasq\", [\"-C\", \"/usr/local/etc/dnsmasq.conf\"]);",
+        ),
+    ];
+    let cases = cases.into_iter().chain([(
+        // A list that lacks it: the question ends well, and what it prints is empty.
+        format!("if [ -z \"$(ifconfig -l | grep -w bridge0)\" ]; then\nifconfig bridge0 create\nsysctl a=1\nfi\n{BHYVE}\nexit 0"),
+        "// bridge0 goes away when the run ends; one that machines share is made by `vmrun network up`.\n\
+         bridge(\"bridge0\", #{ create: true });\n\nif init {\n    // Once: the script does so only where something is missing.\n    \
+         run(\"sysctl\", [\"a=1\"]);\n}",
+    )]);
+    for (lines, expected) in cases {
+        assert_eq!(head(&lines, 0).1, format!("{ENDS}{expected}").replace("\n// ", " "), "{lines}");
+    }
+    let (told, _) = head(&format!("dnsmasq -x /run/d.pid\n{BHYVE}\nkill $(cat /run/d.pid)\nexit 0"), 1);
+    let expected = "error: the script ends a process by `kill`, and the recipe does not: it may be `dnsmasq`, which goes on\n |\n = hint: a \
+                    program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
+    assert!(told.trim_end().ends_with(expected), "{told}");
+}
+
+#[test]
+fn a_machine_that_is_booted_in_a_jail_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "s.sh",
+        &format!("#!/bin/sh\njls -j web >/dev/null 2>&1 || jail -c name=web persist allow.vmm\njexec -l web {BHYVE}\n"),
+    );
+    let done = sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]));
+    assert_eq!(
+        (done.code, done.stderr.as_str()),
+        (
+            1,
+            "error: the script boots a machine in the jail web, and what runs there is not recorded\n |\n = hint: record it without `jexec \
+             web`, and write `jail: \"web\"` into `bhyve(#{ … })` of the recipe\n"
+        )
+    );
+}

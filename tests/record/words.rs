@@ -139,6 +139,15 @@ fn after_which_ends_a_script_starts_its_machine_again_is_found_by_recording_each
             format!(
                 "// The script runs it by `daemon`: `vmrun start` keeps it in the background instead.\n{}",
                 again("a reboot, a power off, a halt and a crash", "\"reboot\", \"poweroff\", \"halt\", \"crash\"")
+                    .replace("\"crash\"] });", "\"crash\"], delay: \"1s\", backoff: 1.0 });")
+            ),
+        ),
+        (
+            format!("daemon -p /run/a.pid -R 15 {BHYVE}"),
+            format!(
+                "// The script runs it by `daemon`: `vmrun start` keeps it in the background instead.\n{}",
+                again("a reboot, a power off, a halt and a crash", "\"reboot\", \"poweroff\", \"halt\", \"crash\"")
+                    .replace("\"crash\"] });", "\"crash\"], delay: \"15s\", backoff: 1.0 });")
             ),
         ),
     ];

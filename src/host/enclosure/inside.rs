@@ -13,9 +13,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockopt, recv, sendto, socket, sockopt,
-};
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, getegid, geteuid, setsid};
 use rustix::thread::{
@@ -25,7 +23,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, symlink};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -155,7 +153,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
 
 /// Whether each process that writes to standard error is told apart.
 fn stderr_is_socket() -> bool {
-    getsockopt(&io::stderr(), sockopt::SockType).is_ok()
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 /// Has `/dev/stderr` lead nowhere: a socket cannot be opened, and what is written there by that name is no shell's that tells of its commands.

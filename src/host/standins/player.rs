@@ -8,7 +8,8 @@ use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
 use crate::recording::{
-    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, file_programs, journal, sized,
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, journal, sized,
+    supervised,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
@@ -73,8 +74,8 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
             }
         };
     };
-    let own = if is_supervisor(words) { "daemon -r" } else { name };
-    let carriers = [carriers(), own.to_string()].join(" ").trim().to_string();
+    let own = supervised(words).map_or_else(|| name.to_string(), |seconds| format!("daemon -r={seconds}"));
+    let carriers = [carriers(), own].join(" ").trim().to_string();
     if rest.is_line {
         let line = rest.words.first().map(|line| line.replace("\\n", "\n")).unwrap_or_default();
         return Err(become_command(&[b"sh".to_vec(), b"-c".to_vec(), line.into_bytes()], &[], &carriers));
@@ -90,13 +91,6 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
     } else {
         Err(become_command(&argv, &variables, &carriers))
     }
-}
-
-/// Whether a carrier starts its command again whenever it has ended: daemon(8) with `-r` or `-R SECONDS`.
-fn is_supervisor(words: &[String]) -> bool {
-    let mut options = words.iter().skip(1).take_while(|word| word.starts_with('-') && *word != "--");
-    words.first().is_some_and(|word| base_name(word) == "daemon")
-        && options.any(|word| word.contains('r') || word.contains('R') || word == "--restart")
 }
 
 /// Becomes a command; returns only if that cannot be done.
@@ -189,7 +183,7 @@ struct BeforeTheLock {
 fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Scenario) -> Result<BeforeTheLock, Fault> {
     let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
     let done = if is_done(name) && !is_said { Some(have_done(name, argv, words)?) } else { None };
-    let heard = if name == "grub-bhyve" { heard() } else { String::new() };
+    let heard = if name == "grub-bhyve" || fed::reads_input(words) { heard() } else { String::new() };
     let map = match name {
         "grub-bhyve" => file_of(argv, b"-m"),
         "bhyve" => file_of(argv, b"-k"),

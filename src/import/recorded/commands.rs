@@ -5,7 +5,7 @@ use super::super::layout::{comment, quoted};
 use super::{Guard, Writer, truncated};
 use crate::model::Size;
 use crate::recording::file_programs::{self, FileCall, UNPACKERS};
-use crate::recording::{Call, Step, When, base_name, node_of};
+use crate::recording::{Call, PASSING, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
 enum Way {
@@ -231,8 +231,12 @@ impl Writer<'_> {
             ("mount", _) => Way::Tried("It may be mounted already."),
             ("umount", _) => Way::Tried("It may not be mounted."),
             ("kldunload", _) => Way::Tried("It may not be loaded."),
+            ("pkill" | "killall", _) => Way::Tried("It may not run."),
             // A jail lasts no longer than the host is up.
             ("jail", _) if self.missing.contains(&step.call.command().to_string()) => {
+                Way::Tried("It may be there already.")
+            }
+            (program, _) if PASSING.contains(&program) && self.passing.contains(&step.call.command().to_string()) => {
                 Way::Tried("It may be there already.")
             }
             _ if self.missing.contains(&step.call.command().to_string()) => {

@@ -100,8 +100,10 @@ fn span(time: u64) -> String {
 /// Returns the remark on what the script has a machine run by, which vmrun does itself.
 fn carriers(steps: &[Step]) -> String {
     let boots = steps.iter().filter(|step| step.call.boots().is_some());
-    let mut all: Vec<&str> =
-        boots.flat_map(|step| step.call.carriers.split(' ')).filter(|one| !one.is_empty() && *one != "-r").collect();
+    let mut all: Vec<&str> = boots
+        .flat_map(|step| step.call.carriers.split(' '))
+        .filter(|one| !one.is_empty() && !one.starts_with("-r="))
+        .collect();
     all.dedup();
     let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();

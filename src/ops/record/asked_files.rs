@@ -2,7 +2,7 @@
 //! in another, and they are compared.
 
 use super::guards::{answer_found, questions};
-use super::sessions::{Sessions, is_same, unsteady};
+use super::sessions::{Sessions, Tests, is_same, unsteady};
 use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::host::files;
@@ -57,8 +57,8 @@ impl Sessions<'_> {
         let setting = self.setting.clone();
         let Some((mut told, mut tests)) = self.asking(command, &setting)? else { return Ok(found) };
         // One that does something else when its shell tells of its commands reads what it tells: then nobody knows for what it asks.
-        if self.is_traced && unsteady(usual, &told).is_some() {
-            self.is_traced = false;
+        if self.tests == Tests::Told && unsteady(usual, &told).is_some() {
+            self.tests = Tests::Named;
             let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
             (told, tests) = other;
         }
@@ -88,7 +88,7 @@ impl Sessions<'_> {
         command: &[String],
         setting: &Scenario,
     ) -> Result<Option<(Recording, Vec<FileTest>)>, Fault> {
-        let traced = standins::traced(command).filter(|_| self.is_traced);
+        let traced = standins::traced(command).filter(|_| self.tests == Tests::Told);
         let mut lines = Vec::new();
         let mut hear = |line: &str| lines.push(line.to_string());
         let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));

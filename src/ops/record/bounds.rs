@@ -4,7 +4,7 @@ use super::sessions::Sessions;
 use crate::diag::{Blame, Fault};
 use crate::ops::proof::boots;
 use crate::recording::Scenario;
-use crate::recording::ends::{Bounds, Restarts, is_loop, is_supervised, waits};
+use crate::recording::ends::{Bounds, Restarts, is_loop, waits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a machine may be booted in a recording that asks how often the script does so: what is started again more often counts as always.
@@ -34,10 +34,6 @@ impl Sessions<'_> {
                     continue;
                 }
             };
-            // What daemon(8) starts again is counted nowhere.
-            if is_supervised(&recording) {
-                return Ok((Bounds::default(), gaps));
-            }
             let boots = recording.calls.iter().filter(|call| call.boots().is_some()).count();
             // One that starts another machine the second time does not count.
             let is_counted = !recording.is_cut && is_loop(&recording);
@@ -48,10 +44,46 @@ impl Sessions<'_> {
         }
         gaps.extend(counted_reboots(&mut limits));
         gaps.extend(torn(&limits));
-        let limit = limits.keys().next_back().copied().flatten();
+        let last = limits.into_iter().next_back();
+        let limit = last.as_ref().and_then(|(limit, _)| *limit);
+        if let Some((Some(limit), statuses)) = last
+            && restarts.0.contains(&REBOOTED)
+            && let Some(status) = statuses.first()
+            && self.counts_anew(command, limit, *status)?
+        {
+            gaps.push(counted_anew(limit, &statuses));
+        }
         let waits = slept.into_iter().next().map(|(waits, _)| waits).unwrap_or_default();
         Ok((Bounds { limit, ..Bounds::default() }.waiting(&waits), gaps))
     }
+}
+
+impl Sessions<'_> {
+    /// Whether a script that starts its machine a number of times after an end begins to count anew when the machine has rebooted in between.
+    fn counts_anew(&mut self, command: &[String], limit: usize, status: i32) -> Result<bool, Fault> {
+        let turn = [u8::try_from(status).unwrap_or(1), 0];
+        let boots_max = 2 * limit + 3;
+        let setting = Scenario { exits: turn.repeat(boots_max), boots_max, ..self.setting.clone() };
+        match self.again(command, &setting) {
+            Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
+            // What is wrong with it is told where its ends are recorded.
+            Err(_) | Ok(None) => Ok(false),
+            Ok(Some(recording)) => {
+                let boots = recording.calls.iter().filter(|call| call.boots().is_some()).count();
+                Ok(boots > 2 * limit + 1)
+            }
+        }
+    }
+}
+
+fn counted_anew(limit: usize, statuses: &BTreeSet<i32>) -> Fault {
+    let fault = Fault::new(format!(
+        "the script starts the machine again at most {} {}in a row, and begins to count anew when it has rebooted in between; vmrun counts all \
+         of them",
+        times(limit),
+        boots::of(statuses)
+    ));
+    fault.hint("write into `restart(#{ … })` `within`, the time after which a start is forgotten, as \"10m\"")
 }
 
 /// Takes out how often a machine is started after a reboot, and tells if the script counts that.

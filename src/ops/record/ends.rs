@@ -5,7 +5,7 @@ use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins;
 use crate::import::commands_proof::deeds;
 use crate::ops::proof::boots;
-use crate::recording::ends::{Bounds, POWERED_OFF, Restarts, STATUSES, is_loop};
+use crate::recording::ends::{Bounds, POWERED_OFF, Restarts, STATUSES, is_loop, supervised_after};
 use crate::recording::hidden::hide;
 use crate::recording::{Call, Recording, Scenario, merge};
 use std::collections::BTreeSet;
@@ -60,7 +60,10 @@ impl Sessions<'_> {
         }
         let is_counted = !is_plain && course.end(POWERED_OFF).is_some_and(is_loop);
         course.restarts = Restarts::of(&course.ends, is_counted);
-        if !is_plain {
+        if let Some(delay) = supervised_after(heard) {
+            // What daemon(8) starts again is counted nowhere.
+            course.bounds = Bounds::default().waiting(&[delay]);
+        } else if !is_plain {
             let (bounds, gaps) = self.bounds(command, &course.restarts)?;
             course.bounds = bounds;
             course.gaps.extend(gaps);

@@ -2,7 +2,7 @@
 
 use super::asked_files::{Files, shown};
 use super::ends::Course;
-use super::sessions::{Sessions, lost};
+use super::sessions::{Sessions, jailed, lost};
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::import::recorded::{Flow, Guard};
@@ -138,6 +138,8 @@ impl Request<'_> {
         let usual =
             if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
         gaps.extend(lost(with));
+        gaps.extend(sessions.left_running(with));
+        gaps.extend(jailed(with));
         let Some(usual) = usual else {
             return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
@@ -175,6 +177,7 @@ impl Request<'_> {
             after: sessions.before(),
             remarks: [usual.files.remarks.clone(), needless(with, plain)].concat(),
             missing: guards.missing,
+            passing: guards.passing,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),

@@ -35,6 +35,7 @@ impl Sessions<'_> {
                 // What is wrong with it is told where it is heard.
                 _ => {}
             }
+            self.ends_processes |= lines.iter().any(|line| is_kill(line));
             let called = lines.iter().filter_map(|line| called(line));
             let missed = lines.iter().filter_map(|line| lost::program(line).map(String::from));
             let mut names: Vec<String> = Vec::new();
@@ -129,6 +130,12 @@ fn called(line: &str) -> Option<String> {
     words.first().cloned()
 }
 
+/// Whether a shell tells that it ends a process: `kill -0` only asks.
+fn is_kill(line: &str) -> bool {
+    let words = line.strip_prefix('+').map(|line| line.trim_start_matches('+').split_whitespace());
+    words.is_some_and(|mut words| words.next() == Some("kill") && words.next() != Some("-0"))
+}
+
 /// Whether a word is the name of a program that is not on this host, and has no stand-in. The shell's own words are found by it alone.
 fn is_missing(name: &str) -> bool {
     const OWN: &[&str] = &[
@@ -156,6 +163,8 @@ mod tests {
         let found: Vec<Option<String>> = lines.iter().map(|line| called(line)).collect();
         let expected = [Some("foo"), Some("bar"), Some("baz"), Some("x=1"), None, Some("["), None];
         assert_eq!(found, expected.map(|one| one.map(String::from)));
+        let kills = ["+ kill 7", "++ kill -TERM 7", "+ kill", "+ kill -0 7", "+ echo kill", "kill 7"].map(is_kill);
+        assert_eq!(kills, [true, true, true, false, false, false]);
         assert!(is_missing("vmrun-no-such-program") && !is_missing("x=1") && !is_missing("bhyve") && !is_missing("cd"));
     }
 }

@@ -12,7 +12,7 @@ use crate::recording::hidden::hide;
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
-use crate::recording::{Call, Recording, Scenario, node_of};
+use crate::recording::{Call, DAEMONS, Recording, Scenario, node_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,6 +25,15 @@ const BOOTS_MORE: usize = 7;
 
 /// How long a recording may take that nobody hears.
 const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How it is found for which files a script asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tests {
+    /// Its shell tells of its commands, where it can.
+    Told,
+    /// They are those that it names.
+    Named,
+}
 
 /// Records one script, once or again and again.
 pub(super) struct Sessions<'a> {
@@ -45,8 +54,10 @@ pub(super) struct Sessions<'a> {
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
     tolerated: Vec<(Vec<String>, Call)>,
-    /// Whether its shell is asked to tell of its commands, where it can.
-    pub(super) is_traced: bool,
+    /// Whether the script ends processes by the shell's own kill(1).
+    pub(super) ends_processes: bool,
+    /// How it is found for which files the script asks.
+    pub(super) tests: Tests,
     /// The machine of which alone is recorded from now on, and which calls are whose.
     guest: Option<(Rc<Guests>, String)>,
 }
@@ -71,7 +82,8 @@ impl<'a> Sessions<'a> {
             left: RECORDINGS_MAX,
             is_exhausted: false,
             tolerated: Vec::new(),
-            is_traced: true,
+            ends_processes: false,
+            tests: Tests::Told,
             guest: None,
         })
     }
@@ -122,6 +134,16 @@ impl<'a> Sessions<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Tells if the script ends by kill(1) what it has started, which the recipe starts and never ends.
+    pub(super) fn left_running(&self, recording: &Recording) -> Option<Fault> {
+        let is_own = |call: &&Call| DAEMONS.contains(&call.program()) && !call.reads;
+        let name = recording.calls.iter().find(is_own)?.program();
+        let what =
+            format!("the script ends a process by `kill`, and the recipe does not: it may be `{name}`, which goes on");
+        let hint = "a program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
+        self.ends_processes.then(|| Fault::new(what).hint(hint))
     }
 
     /// Tells that there was more to record than may be.
@@ -239,6 +261,16 @@ pub(super) fn is_same(first: &Recording, second: &Recording) -> bool {
         one.calls.iter().filter(|call| call.boots().is_some()).map(|call| call.argv.clone()).collect()
     };
     deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second)
+}
+
+/// Tells that a script boots a machine in a jail, where nobody records it.
+pub(super) fn jailed(recording: &Recording) -> Option<Fault> {
+    let name = hide(lost::jail(recording)?);
+    let fault =
+        Fault::new(format!("the script boots a machine in the jail {name}, and what runs there is not recorded"));
+    Some(fault.hint(format!(
+        "record it without `jexec {name}`, and write `jail: \"{name}\"` into `bhyve(#{{ … }})` of the recipe"
+    )))
 }
 
 /// Returns what a script does that its calls do not show.

@@ -34,6 +34,10 @@ pub(super) struct Kernel {
     variables: BTreeMap<String, String>,
     /// What was written into rc.conf(5).
     settings: BTreeMap<String, String>,
+    /// The nodes of netgraph(4) that were given a name.
+    nodes: BTreeSet<String>,
+    /// The programs that go on by themselves.
+    daemons: BTreeSet<String>,
 }
 
 impl Kernel {
@@ -163,6 +167,52 @@ pub(super) fn pkg(args: &[&str]) -> Answer {
     if reads { Answer { made_up, ..Answer::tells("") } } else { Answer::done() }
 }
 
+impl Kernel {
+    /// Answers a call of ngctl(8): the nodes that the script named are there, and those of interfaces.
+    pub(super) fn ngctl(&mut self, args: &[&str], is_interface: bool) -> Answer {
+        let words: Vec<&str> = args.iter().filter(|arg| !arg.starts_with('-')).copied().collect();
+        match words.as_slice() {
+            ["name", _, name] => drop(self.nodes.insert((*name).into())),
+            ["shutdown" | "kill", path] => drop(self.nodes.remove(node(path))),
+            // In the words of ngctl(8), from memory; a script hangs on the status.
+            ["info" | "show" | "status", path, ..] if !self.nodes.contains(node(path)) && !is_interface => {
+                return Answer::no(71, "ngctl: send msg: No such file or directory");
+            }
+            ["info" | "show" | "status" | "list" | "ls" | "types" | "dot" | "help", ..] => return Answer::tells(""),
+            ["msg", _, word, ..] if word.starts_with("get") => return Answer::tells(""),
+            _ => {}
+        }
+        Answer::done()
+    }
+
+    /// Answers a program that goes on by itself.
+    pub(super) fn start(&mut self, program: &str) -> Answer {
+        self.daemons.insert(program.into());
+        Answer::done()
+    }
+
+    /// Answers pkill(1) and killall(1).
+    pub(super) fn end(&mut self, args: &[&str]) -> Answer {
+        self.daemons.retain(|name| !args.contains(&name.as_str()));
+        Answer::done()
+    }
+
+    /// Answers a call of pgrep(1): what the script has started runs, and nothing else.
+    pub(super) fn pgrep(&self, args: &[&str]) -> Answer {
+        let pattern = args.last().copied().unwrap_or_default();
+        if self.daemons.iter().any(|name| pattern.contains(name.as_str())) {
+            let is_quiet = args.iter().any(|arg| arg.starts_with('-') && arg.contains('q'));
+            return Answer::tells(if is_quiet { "" } else { "4711\n" });
+        }
+        Answer { error: String::new(), ..Answer::no(1, "") }
+    }
+}
+
+/// Returns the name of the node that a path begins with: `vmsw:`, `em0:lower`.
+fn node(path: &str) -> &str {
+    path.split_once(':').map_or(path, |(name, _)| name)
+}
+
 /// Answers a download, which changes nothing where it is printed.
 pub(super) fn download(program: &str, args: &[&str]) -> Answer {
     let call: Vec<String> = std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect();
@@ -177,7 +227,6 @@ fn module(name: &str) -> String {
 pub(super) fn administer(program: &str, args: &[&str]) -> Answer {
     let word = args.iter().find(|arg| !arg.starts_with('-')).copied().unwrap_or_default();
     let reads = match program {
-        "ngctl" => ["list", "show", "types", "msg", "status"].contains(&word) && word != "msg",
         "vale-ctl" => args.is_empty() || args.iter().any(|arg| arg.starts_with("-l")),
         "pfctl" => args.iter().any(|arg| arg.starts_with("-s") || arg.starts_with("-n")),
         "gpart" => ["show", "list", "status", "backup"].contains(&word),
@@ -233,6 +282,27 @@ mod tests {
             "pkg install -y vm-bhyve",
         ];
         let expected = ["1 sysrc: unknown variable 'vm_enable'", "0", "0 vm_enable: YES", "0 web", "0", "0", "0"];
+        assert_eq!(answers_of(&Scenario::default(), &lines), expected);
+    }
+
+    #[test]
+    fn a_node_and_a_daemon_are_there_from_their_start_to_their_end() {
+        let lines = [
+            "ngctl info sw:",
+            "ngctl mkpeer em0: bridge lower link0",
+            "ngctl name em0:lower sw",
+            "ngctl info sw:",
+            "ngctl info em0:",
+            "ngctl shutdown sw:",
+            "ngctl show sw:",
+            "pgrep -q dnsmasq",
+            "dnsmasq -C /x",
+            "pgrep dnsmasq",
+            "pkill dnsmasq",
+            "pgrep dnsmasq",
+        ];
+        let no = "71 ngctl: send msg: No such file or directory";
+        let expected = [no, "0", "0", "0", "0", "0", no, "1", "0", "0 4711", "0", "1"];
         assert_eq!(answers_of(&Scenario::default(), &lines), expected);
     }
 

@@ -80,6 +80,11 @@ impl Network {
         Self { interfaces }
     }
 
+    /// Whether a path of netgraph(4) begins at an interface that is there.
+    pub(super) fn has_node(&self, path: &str) -> bool {
+        path.split_once(':').is_some_and(|(name, _)| self.interfaces.iter().any(|one| one.name == name))
+    }
+
     /// Answers a call of ifconfig(8).
     pub(super) fn ifconfig(&mut self, args: &[&str]) -> Answer {
         let mut rest = args;
