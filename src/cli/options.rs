@@ -107,6 +107,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("with-test", "write a test as well"),
     ("within", "how long it may take"),
     ("yes", "do not ask"),
+    ("zfs-send", "volumes of ZFS as streams of zfs-send(8)"),
     ("zvol", "the filesystem of ZFS in which a disk becomes a volume"),
 ];
 

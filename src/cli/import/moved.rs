@@ -23,6 +23,11 @@ pub(super) fn run(
         let kept = moved.kept.iter().any(|kept| made.starts_with(&format!("{}, ", kept.display())));
         term.say(if kept { format!("{made}, is there and the same") } else { format!("{word} {made}") });
     }
+    for name in &moved.locked {
+        term.say(format_args!(
+            "{name} is encrypted, and its key did not come: before the first start `zfs load-key {name}`, with the key that it had"
+        ));
+    }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
     let differences: Vec<Diagnostic> = moved.differences.iter().map(fault).collect();
     if !differences.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::record::{MoveState, StartedWith, is_id};
 use crate::diag::{Blame, Fault};
-use crate::image::archive::Manifest;
+use crate::image::archive::{DiskForm, Manifest};
 use crate::image::fields::Fields;
 use crate::model::VmName;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ impl Request {
                 from: of.text("from")?.into(),
             }),
             "offer" => Self::Offer(Box::new(Offer {
-                manifest: Manifest::parse(of.text("manifest")?.as_bytes())?,
+                manifest: manifest(of.text("manifest")?)?,
                 with: StartedWith::read(of.value("with")?)?,
                 runs: of.switch("runs")?,
                 shared: texts(of.list("shared")?)?,
@@ -176,6 +176,15 @@ fn fault(value: &Value) -> Result<Fault, Fault> {
     Ok(Fault::host(of.text("message")?).maybe_hint(hint).blame(blame))
 }
 
+/// Reads what is offered: a disk that is moved comes in blocks, and never as a stream.
+fn manifest(text: &str) -> Result<Manifest, Fault> {
+    let manifest = Manifest::parse(text.as_bytes())?;
+    if manifest.disks.iter().any(|disk| disk.form != DiskForm::Bytes) {
+        return Err(Fault::host("a disk is offered as a stream, and comes in blocks"));
+    }
+    Ok(manifest)
+}
+
 fn texts(list: &[Value]) -> Result<Vec<String>, Fault> {
     let text = |value: &Value| value.as_str().map(String::from);
     list.iter().map(text).collect::<Option<_>>().ok_or_else(|| Fault::host("a value in a list is no text"))
@@ -203,6 +212,11 @@ mod tests {
             user_net: true,
             stop_within_ms: 60_000,
         };
+        let mut sent = manifest_sample();
+        sent.disks[1].form = DiskForm::Sent;
+        let with_stream = Offer { manifest: sent, with: with.clone(), runs: true, shared: vec![], dry_run: false };
+        let said = Request::read(&Request::Offer(Box::new(with_stream)).text()).unwrap_err().message;
+        assert_eq!(said, "a disk is offered as a stream, and comes in blocks");
         let offer = Offer { manifest: manifest_sample(), with, runs: true, shared: vec!["ab".into()], dry_run: false };
         let requests = [
             Request::Hello(hello),

@@ -10,12 +10,12 @@ use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
-use crate::host::{Host as _, files, volumes};
-use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart};
+use crate::host::{Facts as _, Host as _, files, volumes};
+use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role, TextPart};
 use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
-use crate::model::volume::DiskPlace;
+use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Machine, Size, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
@@ -55,6 +55,8 @@ pub(crate) struct Moved {
     pub(crate) params: BTreeMap<String, String>,
     /// How the machine differs from the one that was exported.
     pub(crate) differences: Vec<String>,
+    /// The volumes whose keys are not here.
+    pub(crate) locked: Vec<VolumeName>,
 }
 
 /// Looks at what a file is, or the standard input: an export is known by its content.
@@ -123,10 +125,12 @@ impl Plan {
     fn of(export: &Restore, installation: &Installation, recipe: PathBuf) -> Result<Self, Vec<Diagnostic>> {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
+        let host = settings::host(false)?;
+        against_no_zfs(&host, manifest)?;
         let texts = texts(export, &recipe)?;
         let machine = rehearsed(Content { manifest, texts: &export.texts }, installation, &recipe)?;
-        let host = settings::host(false)?;
         let places = places(manifest, &machine)?;
+        against_there(&host, manifest, &places)?;
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
         for (part, place) in manifest.disks.iter().zip(&places) {
@@ -150,6 +154,7 @@ impl Plan {
             kept: Vec::new(),
             params: manifest.params.clone(),
             differences: self.differences.clone(),
+            locked: manifest.disks.iter().zip(&self.places).filter_map(locked).collect(),
         }
     }
 
@@ -315,6 +320,14 @@ pub(in crate::ops) fn places(manifest: &Manifest, machine: &MachineDisks) -> Res
     }
 }
 
+/// Returns a volume that comes without its key.
+fn locked((part, place): (&DiskPart, &Place)) -> Option<VolumeName> {
+    match (part.form, place) {
+        (DiskForm::SentRaw, Place::Volume(volume, _)) => Some(volume.name.clone()),
+        _ => None,
+    }
+}
+
 fn name_of(part: &DiskPart) -> String {
     match &part.home {
         Home::File(path) => path.display().to_string(),
@@ -355,6 +368,29 @@ pub(in crate::ops) fn against_place(part: &DiskPart, place: &Place, recipes: &Pa
     Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
 }
 
+/// Refuses streams of zfs-send(8) on a host that receives none.
+fn against_no_zfs(host: &System, manifest: &Manifest) -> Result<(), Fault> {
+    let sent = manifest.disks.iter().find(|part| part.form != DiskForm::Bytes);
+    let Some(part) = sent.filter(|_| !host.has_program("zfs")) else { return Ok(()) };
+    let fault = Fault::host(format!("{} is in it as a stream of zfs send, and this host has no ZFS", name_of(part)));
+    Err(fault.hint("export the machine without --zfs-send, if none of its volumes is encrypted; or install OpenZFS"))
+}
+
+/// Refuses a stream of a volume that is there: what is on that cannot be compared with it.
+fn against_there(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
+    for (part, place) in manifest.disks.iter().zip(places).filter(|(part, _)| part.form != DiskForm::Bytes) {
+        if let Place::Volume(volume, _) = place
+            && volumes::volume(host, &volume.name)?.is_some()
+        {
+            let name = name_of(part);
+            let fault =
+                Fault::host(format!("the volume {name} is there already, and a stream cannot be compared with it"));
+            return Err(fault.hint(format!("if an import that was cut off has left it: zfs destroy {name}")));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what there is no room for: on each file system, and in each filesystem of a pool.
 pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
     let mut wanted: BTreeMap<u64, (u64, PathBuf)> = BTreeMap::new();
@@ -367,7 +403,8 @@ pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: 
             }
             Place::Volume(volume, _) => {
                 // How much one takes that reserves nothing is known when all of it is there.
-                let needs = if volume.is_sparse { Size::bytes(0) } else { volume.size };
+                let sent = if part.form == DiskForm::Bytes { Size::bytes(0) } else { part.used };
+                let needs = if volume.is_sparse { sent } else { volume.size.max(sent) };
                 if let Some(parent) = volumes::parent(host, &volume.name)?.filter(|parent| parent.free < needs) {
                     return Err(no_room(&volume.name.to_string(), needs, parent.free));
                 }
