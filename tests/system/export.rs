@@ -915,3 +915,104 @@ error: zroot/vm/web is in it as a stream of zfs send, and this host has no ZFS
     );
     assert_eq!((done.code, sandbox.path("web.rhai").exists()), (3, false));
 }
+
+#[test]
+fn disks_are_put_where_this_host_has_them() {
+    let one = exporting();
+    exported(&one);
+    let other = importing(&one);
+    fs::create_dir(other.path("data")).unwrap();
+    let data = other.path("data").display().to_string();
+    let would = imports(&other, &["web.tar.zst", "--disks", &data, "--dry-run"]);
+    let told = "
+vmrun: would make [tmp]/data/web.img, 64 MiB
+vmrun: would make [tmp]/data/data.img, 3 MiB
+vmrun: would make [tmp]/data/web.vars, 9.7 KiB
+vmrun: would make [tmp]/config/recipes/web.rhai
+vmrun: would make [tmp]/config/recipes/lib/cards.rhai
+vmrun: same machine; nothing was written
+";
+    same(&would.stderr, told);
+    assert_eq!((would.code, found(&other).len(), other.names("data").len()), (0, 0, 0));
+    // What is in the way, and what is not there, is told before anything is written.
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "/usr/bin"],
+        1,
+        "
+error: /usr/bin/web.img would be in a folder of the system, and is a disk
+ |
+ = hint: an import puts none there; who made the export?
+",
+    );
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "zroot/vm"],
+        2,
+        "
+error: no disk of web is a volume, to be put into zroot/vm
+ |
+ = hint: files come as files into a folder, and volumes as volumes into a filesystem of ZFS
+",
+    );
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "./none"],
+        3,
+        "
+error: the folder [tmp]/none is not there
+ |
+ = hint: mkdir -p [tmp]/none
+",
+    );
+    let done = imports(&other, &["web.tar.zst", "--disks", &data]);
+    assert!(done.code == 0 && done.stderr.contains("vmrun: same machine; `vmrun start "), "{done:?}");
+    assert_eq!(other.names("data"), ["data.img", "web.img", "web.vars"]);
+    let recipe = other.read("config/recipes/web.rhai");
+    assert!(
+        recipe.contains("disk(\"[tmp]/data/web.img\", cards::SIZE)), \"5\": virtio_blk(\"[tmp]/data/data.img\")"),
+        "{recipe}"
+    );
+    for name in ["web.img", "data.img", "web.vars"] {
+        let [here, there] =
+            [one.path("config/recipes"), other.path("data")].map(|folder| fs::read(folder.join(name)).unwrap());
+        assert!(here == there, "{name}");
+    }
+    let script = "printf 'bhyve -c 2 -m 1G -s 0,hostbridge -s 31,lpc a' | vmrun import - --disks /vm";
+    same(
+        &one.finish(&mut one.shell(script)).stderr,
+        "
+error: --disks is for what `vmrun export` wrote
+ |
+ = hint: edit the recipe that an import of anything else writes
+",
+    );
+}
+
+#[test]
+fn volumes_are_put_into_the_pool_of_this_host() {
+    let (sandbox, before) = sent("");
+    let pools = sandbox.read("fake/zfs").replace("zroot/vm", "tank/guests").replace("zroot", "tank");
+    sandbox.write("fake/zfs", &pools);
+    let done = sandbox.run(&[&TAKES_IN[..], &["--disks", "tank/none"]].concat());
+    same(
+        &done.stderr,
+        "
+error: the filesystem tank/none is not there
+ |
+ = hint: zfs create -p tank/none
+",
+    );
+    assert_eq!(sandbox.read("fake/zfs"), pools);
+    let done = sandbox.run(&[&TAKES_IN[..], &["--disks", "tank/guests"]].concat());
+    same(
+        &done.stderr,
+        "
+vmrun: made the volume tank/guests/web, 20 MiB
+vmrun: made web.rhai
+vmrun: same machine; `vmrun start web.rhai` starts it
+",
+    );
+    assert!(fs::read(sandbox.path("fake/zvol/tank/guests/web")).unwrap() == before);
+    assert!(sandbox.read("web.rhai").contains("zvol(\"tank/guests/web\", 20.MiB)"));
+}

@@ -3,6 +3,8 @@
 //! The stream is somebody else's. Its recipe is rehearsed before anything is written, and what that has for disks is where they are
 //! put: not where the stream says.
 
+mod relocation;
+
 use crate::diag::{Diagnostic, Fault};
 use crate::host::export::MoveTell;
 pub(crate) use crate::host::restore::Begun;
@@ -24,6 +26,7 @@ use crate::ops::{known, settings};
 use crate::script::Recipe;
 use crate::script::library_store::LibraryStore;
 use crate::supervise::recovery;
+use relocation::{Targets, against_elsewhere};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub(crate) struct MoveOptions<'a> {
     pub(crate) name: &'a str,
     /// Where the recipe is put, if not where this host has its recipes.
     pub(crate) out: Option<&'a Path>,
+    /// Where its disks are put, if not where its recipe has them: a folder for files, a filesystem of ZFS for volumes.
+    pub(crate) disks: &'a [String],
     /// Whether it is only said what would be made.
     pub(crate) dry_run: bool,
 }
@@ -68,12 +73,13 @@ pub(crate) fn begin(file: Option<&str>) -> Result<Begun, Fault> {
 /// Imports an export.
 pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'_>) -> Result<Moved, Vec<Diagnostic>> {
     let named = |fault: Fault| fault.context(options.name);
+    let targets = Targets::of(options.disks)?;
     let signals = Signals::install()?;
     let export = Restore::begin(from, signals.clone()).map_err(named)?;
     let installation = Installation::open()?;
     let recipe = options.out.map_or_else(|| installation.home().join(export.manifest.recipe()), Path::to_path_buf);
     let plan = libraries(&export, &recipe, options).map_err(Into::into);
-    let plan = match plan.and_then(|()| Plan::of(&export, &installation, recipe)) {
+    let plan = match plan.and_then(|()| Plan::of(&export, &installation, recipe, &targets)) {
         Ok(plan) => plan,
         Err(faults) => {
             export.stop();
@@ -116,28 +122,41 @@ struct Plan {
     recipe: PathBuf,
     /// The texts, and where they are put; those that are there as they are come no second time.
     texts: Vec<(PathBuf, usize)>,
+    /// What is in the texts.
+    contents: Vec<Vec<u8>>,
     places: Vec<Place>,
     differences: Vec<String>,
 }
 
 impl Plan {
     /// Finds out where everything is put, and what stands against it.
-    fn of(export: &Restore, installation: &Installation, recipe: PathBuf) -> Result<Self, Vec<Diagnostic>> {
+    fn of(
+        export: &Restore,
+        installation: &Installation,
+        recipe: PathBuf,
+        targets: &Targets,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
         let host = settings::host(false)?;
         against_no_zfs(&host, manifest)?;
         let texts = texts(export, &recipe)?;
-        let machine = rehearsed(Content { manifest, texts: &export.texts }, installation, &recipe)?;
-        let places = places(manifest, &machine)?;
-        against_there(&host, manifest, &places)?;
+        let mut contents = export.texts.clone();
+        let (placed, text) = targets.applied(manifest, contents.first().map(Vec::as_slice).unwrap_or_default())?;
+        contents.iter_mut().take(1).for_each(|first| first.clone_from(&text));
+        let machine = rehearsed(Content { manifest: &placed, texts: &contents }, installation, &recipe)?;
+        let places = places(&placed, &machine)?;
+        if targets.are_said() {
+            against_elsewhere(&placed, &places)?;
+        }
+        against_there(&host, &placed, &places)?;
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
-        for (part, place) in manifest.disks.iter().zip(&places) {
+        for (part, place) in placed.disks.iter().zip(&places) {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
-        against_space(&host, manifest, &places)?;
-        Ok(Self { recipe, texts, places, differences })
+        against_space(&host, &placed, &places)?;
+        Ok(Self { recipe, texts, contents, places, differences })
     }
 
     fn moved(&self, manifest: &Manifest) -> Moved {
@@ -160,14 +179,13 @@ impl Plan {
 
     /// Writes all of it; the recipe has its name last.
     fn write(&self, export: Restore, signals: &Signals, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
-        let texts: Vec<Vec<u8>> = export.texts.clone();
         let mut written = Written::default();
         for folder in self.texts.iter().filter_map(|(path, _)| path.parent()) {
             written.folder(folder)?;
         }
         export.disks(&self.places, &mut written, signals, tell)?;
         for (path, at) in self.texts.iter().rev() {
-            written.text(path, texts.get(*at).map(Vec::as_slice).unwrap_or_default())?;
+            written.text(path, self.contents.get(*at).map(Vec::as_slice).unwrap_or_default())?;
         }
         let kept = std::mem::take(&mut written.kept);
         written.name()?;
