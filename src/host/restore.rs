@@ -159,7 +159,7 @@ impl Place {
 /// A disk that is written, or one that is there and compared.
 enum NewDisk<'a> {
     /// It is received by zfs(8).
-    Received(Received<'a>),
+    Received(Box<Received<'a>>),
     /// It is written.
     Written(File, PathBuf),
     /// It is compared, and was the same up to some byte.
@@ -258,7 +258,7 @@ impl Written {
             let received =
                 Received::start(Volume { name: new.clone(), ..volume.clone() }, volume.name.to_string(), signals)?;
             self.volumes.push((new, volume.name.clone()));
-            return Ok(NewDisk::Received(received));
+            return Ok(NewDisk::Received(Box::new(received)));
         }
         if place.path().exists() {
             return self.compared(part, place.path());

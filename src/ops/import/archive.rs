@@ -142,20 +142,20 @@ impl Plan {
         against_no_zfs(&host, manifest)?;
         let texts = texts(export, &recipe)?;
         let mut contents = export.texts.clone();
-        let (placed, text) = targets.applied(manifest, contents.first().map(Vec::as_slice).unwrap_or_default())?;
+        let (relocated, text) = targets.applied(manifest, contents.first().map(Vec::as_slice).unwrap_or_default())?;
         contents.iter_mut().take(1).for_each(|first| first.clone_from(&text));
-        let machine = rehearsed(Content { manifest: &placed, texts: &contents }, installation, &recipe)?;
-        let places = places(&placed, &machine)?;
+        let machine = rehearsed(Content { manifest: &relocated, texts: &contents }, installation, &recipe)?;
+        let places = places(&relocated, &machine)?;
         if targets.are_said() {
-            against_elsewhere(&placed, &places)?;
+            against_elsewhere(&relocated, &places)?;
         }
-        against_there(&host, &placed, &places)?;
+        against_there(&host, &relocated, &places)?;
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
-        for (part, place) in placed.disks.iter().zip(&places) {
+        for (part, place) in relocated.disks.iter().zip(&places) {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
-        against_space(&host, &placed, &places)?;
+        against_space(&host, &relocated, &places)?;
         Ok(Self { recipe, texts, contents, places, differences })
     }
 

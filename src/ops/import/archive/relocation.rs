@@ -88,9 +88,9 @@ impl Targets {
             return Err(fault.hint("import it without --disks, or rename one of them where it was exported"));
         }
         let homes = manifest.disks.iter().map(|part| &part.home).zip(moved.disks.iter().map(|part| &part.home));
-        let moves: Vec<(&Home, &Home)> = homes.filter(|(old, new)| old != new).collect();
+        let changes: Vec<(&Home, &Home)> = homes.filter(|(old, new)| old != new).collect();
         let text = String::from_utf8_lossy(text).into_owned();
-        for (old, new) in &moves {
+        for (old, new) in &changes {
             if rewritten(&text, &|written| written_as(written, old, new)).is_empty() && !says(&text, new) {
                 let fault = Fault::new(format!("the recipe says {} by no literal that can be replaced", shown(old)));
                 return Err(
@@ -98,7 +98,7 @@ impl Targets {
                 );
             }
         }
-        let whole = |written: &str| moves.iter().find_map(|(old, new)| written_as(written, old, new));
+        let whole = |written: &str| changes.iter().find_map(|(old, new)| written_as(written, old, new));
         let text = replaced(&text, &rewritten(&text, &whole)).into_bytes();
         Ok((moved, text))
     }
