@@ -53,6 +53,7 @@ pub(crate) mod os;
 pub(crate) mod packages;
 pub(crate) mod peer;
 pub(crate) mod permit;
+mod piped;
 pub(crate) mod process;
 pub(crate) mod processes;
 pub(crate) mod program;

@@ -278,6 +278,7 @@ debian_needs_test() {
     need_tool mcopy mtools
     need_tool fsck.fat dosfstools
     need_tool mkfs.xfs xfsprogs
+    need_tool mkfs.btrfs btrfs-progs
     need_tool sgdisk gdisk
     need_tool as binutils
     need_tool ld binutils

@@ -14,6 +14,9 @@ pub(super) struct ExportArgs {
     name: String,
     /// The file to write, which is not there yet; `-` for the standard output
     file: String,
+    /// Have volumes as streams of zfs-send(8): as they are compressed, and encrypted
+    #[arg(long)]
+    zfs_send: bool,
 }
 
 const AFTER: &str = "\
@@ -24,12 +27,15 @@ A machine that does not run cannot be started meanwhile. Of one that runs, volum
 which goes again, and files where their file system has reflinks; its agent, if it has one, freezes its file systems
 for that moment.
 
+With --zfs-send a volume of ZFS is in it as `zfs send -c` of that snapshot has it, and as `zfs send -w` where it is
+encrypted: its key is not in it. Only a host with ZFS imports that.
+
 FILE is a tar that zstd(1) has packed, which has its name only when it is whole: `tar -tf FILE` lists it, and
 `vmrun import FILE` makes the same machine of it.";
 
 pub(super) fn run(args: &ExportArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let file = Some(args.file.as_str()).filter(|file| *file != "-").map(Path::new);
-    let exported = export(&args.name, file, &mut progress(term, "exporting", &args.name))?;
+    let exported = export(&args.name, file, args.zfs_send, &mut progress(term, "exporting", &args.name))?;
     exported.notes.iter().for_each(|note| term.say(note));
     for what in &exported.left_out {
         term.say(format_args!("not in it: {what}"));

@@ -5,11 +5,12 @@ mod moved;
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::ops::import::all::{Summary, import_all};
-use crate::ops::import::archive::{self, Begun};
+use crate::ops::import::archive::{self, Begun, MoveOptions};
 use crate::ops::import::source::Options;
 use crate::ops::import::{Request, import};
 use crate::ops::settings::Platform;
 use clap::Args;
+use std::path::Path;
 
 #[derive(Args)]
 #[command(after_help = AFTER)]
@@ -45,6 +46,9 @@ pub(super) struct ImportArgs {
     /// Only say what would be made of a machine that `vmrun export` wrote
     #[arg(long, conflicts_with_all = ["all", "command", "from"])]
     dry_run: bool,
+    /// Where the disks of such a machine are put: a folder for files, a filesystem of ZFS for volumes
+    #[arg(long, value_name = "FOLDER|POOL/DATASET", conflicts_with_all = ["all", "command", "from"])]
+    disks: Vec<String>,
     /// The command line, as you type it
     #[arg(last = true, value_name = "bhyve ARGS", conflicts_with = "file")]
     command: Vec<String>,
@@ -61,6 +65,8 @@ A password is not copied: the recipe says secret(\"vnc\").
 What `vmrun export` wrote is a machine with its disks, and known by its content: the recipe goes where
 this host has its recipes, or to --out, and the disks to where the recipe has them. Nothing is written over;
 what is there and the same is taken as it is, so that one that was interrupted can be called again.
+--disks puts them elsewhere: the recipe's literals that say where they are get other ones, and it is
+rehearsed with these before anything is written.
 
 With --all the folder is a whole datastore of vm-bhyve, CBSD's working folder (whose tables are
 read by sqlite3), or holds libvirt's XML. Into the folder of --out come a recipe
@@ -104,13 +110,19 @@ fn run_moved(args: &ImportArgs, term: &Term) -> Result<Option<Vec<u8>>, Vec<Diag
             let fault = Fault::usage("--dry-run is for what `vmrun export` wrote");
             Err(fault.hint("without --out an import of anything else writes nothing").into())
         }
+        Begun::Other(_) if !args.disks.is_empty() => {
+            let fault = Fault::usage("--disks is for what `vmrun export` wrote");
+            Err(fault.hint("edit the recipe that an import of anything else writes").into())
+        }
         Begun::Other(begun) => Ok(Some(begun)),
         Begun::Packed(_) if args.with_test || args.on.is_some() || args.datastore.is_some() => {
             let fault = Fault::usage("what `vmrun export` wrote has its recipe already");
             Err(fault.hint("leave out --with-test, --on and --datastore").into())
         }
         Begun::Packed(from) => {
-            moved::run(from, args.file.as_deref().unwrap_or("-"), args.out.as_deref(), args.dry_run, term)?;
+            let name = args.file.as_deref().filter(|file| *file != "-").unwrap_or("the standard input");
+            let (out, disks) = (args.out.as_deref().map(Path::new), &args.disks);
+            moved::run(from, &MoveOptions { name, out, disks, dry_run: args.dry_run }, term)?;
             Ok(None)
         }
     }

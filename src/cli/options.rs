@@ -27,6 +27,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("destroy-newer", "remove the snapshots that are newer"),
     ("diff", "compare with what runs"),
     ("dir", "the folder of a new recipe and its disk"),
+    ("disks", "where the disks of a machine that comes are put"),
     ("dry-run", "only print what would be done"),
     ("edit", "also write it into the recipe"),
     ("escape", "the key that leaves"),
@@ -109,6 +110,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("with-test", "write a test as well"),
     ("within", "how long it may take"),
     ("yes", "do not ask"),
+    ("zfs-send", "volumes of ZFS as streams of zfs-send(8)"),
     ("zvol", "the filesystem of ZFS in which a disk becomes a volume"),
 ];
 

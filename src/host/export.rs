@@ -1,17 +1,19 @@
 //! A machine is written as one stream: to a file, which has its name only when it is whole, or to the standard output.
 
 use super::download::pace::Pace;
-use super::files::{beside, halves, io_fault, name_new, remove};
+use super::files::{beside, halves, io_fault, name_new, reason, remove};
+use super::piped::{Fed, Speaking};
 use super::signals::Signals;
 use super::sparse::{SparseDisk, Window};
 use super::spawn;
 use super::writeback::meanwhile;
-use super::zstd::Packer;
+use super::zstd::packer;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
-use crate::image::archive::{DiskSum, Manifest, Writer, extents};
+use crate::image::archive::{DiskSum, Manifest, WINDOW, Writer, extents};
+use crate::model::Argv;
 use std::fs::{File, OpenOptions};
-use std::io::BufWriter;
+use std::io::{BufWriter, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
@@ -68,6 +70,22 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Where what is on a disk comes from.
+#[derive(Debug)]
+pub(crate) enum DiskSource {
+    /// It is read.
+    Disk(SparseDisk),
+    /// A command says it, as a stream, and at most so many bytes.
+    Stream(Argv, u64),
+}
+
+impl DiskSource {
+    /// Returns the disk that is read.
+    pub(crate) fn disk(self) -> Option<SparseDisk> {
+        if let Self::Disk(disk) = self { Some(disk) } else { None }
+    }
+}
+
 /// What is exported.
 pub(crate) struct Export<'a> {
     /// What is in it.
@@ -75,7 +93,7 @@ pub(crate) struct Export<'a> {
     /// The texts, in the order of the manifest.
     pub texts: &'a [Vec<u8>],
     /// The disks, in the order of the manifest.
-    pub disks: &'a [SparseDisk],
+    pub disks: &'a [DiskSource],
 }
 
 impl Export<'_> {
@@ -100,7 +118,7 @@ impl Export<'_> {
     }
 
     fn pack(&self, to: Option<File>, watch: &mut Watch<'_>) -> Result<(), Fault> {
-        let mut packer = Packer::start(to, watch.signals)?;
+        let mut packer = packer(to, watch.signals)?;
         let done = self.members(BufWriter::with_capacity(CHUNK, &mut packer), watch);
         watch.against_stop()?;
         match done {
@@ -116,26 +134,67 @@ impl Export<'_> {
         }
     }
 
-    fn members(&self, to: BufWriter<&mut Packer<'_>>, watch: &mut Watch<'_>) -> Result<(), Fault> {
+    fn members(&self, to: BufWriter<&mut Fed<'_>>, watch: &mut Watch<'_>) -> Result<(), Fault> {
         let mut writer = Writer::begin(to, self.manifest, self.texts)?;
         for disk in self.disks {
-            let mut sum = DiskSum::default();
-            let mut window = Window::default();
-            while disk.read(window.end, &mut window)? {
-                let found: Vec<(u64, &[u8])> = window.runs().flat_map(|(at, bytes)| members(at, bytes)).collect();
-                // The digest is made while the same bytes are written.
-                thread::scope(|scope| {
-                    let summed = spawn::scoped(scope, || found.iter().for_each(|(at, bytes)| sum.add(*at, bytes)));
-                    let written = found.iter().try_for_each(|(at, bytes)| writer.extent(*at, bytes));
-                    let lost = |_| Fault::host("vmrun itself failed: this is a mistake in it");
-                    summed.and_then(|summed| summed.join().map_err(lost)).and(written)
-                })?;
-                watch.count(found.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
-            }
+            let sum = match disk {
+                DiskSource::Disk(disk) => bytes(disk, &mut writer, watch)?,
+                DiskSource::Stream(argv, most) => stream((argv, *most), &mut writer, watch)?,
+            };
             writer.end_disk(sum.finish());
         }
         writer.end().map(drop)
     }
+}
+
+/// Writes what of a disk is not zero.
+fn bytes(disk: &SparseDisk, writer: &mut Writer<impl Write>, watch: &mut Watch<'_>) -> Result<DiskSum, Fault> {
+    let (mut sum, mut window) = (DiskSum::default(), Window::default());
+    while disk.read(window.end, &mut window)? {
+        let found: Vec<(u64, &[u8])> = window.runs().flat_map(|(at, bytes)| members(at, bytes)).collect();
+        write(&found, &mut sum, writer)?;
+        watch.count(found.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
+    }
+    Ok(sum)
+}
+
+/// Writes what a command says, in members that are as long as any may be.
+fn stream(
+    (argv, most): (&Argv, u64),
+    writer: &mut Writer<impl Write>,
+    watch: &mut Watch<'_>,
+) -> Result<DiskSum, Fault> {
+    let mut speaking = Speaking::start(argv, watch.signals)?;
+    let (mut sum, mut at, mut window) = (DiskSum::default(), 0, Vec::with_capacity(WINDOW));
+    loop {
+        window.clear();
+        let came = (&mut speaking).take(WINDOW as u64).read_to_end(&mut window);
+        watch.against_stop()?;
+        came.map_err(|why| Fault::host(format!("`{argv}` cannot be read: {}", reason(&why))))?;
+        if at + window.len() as u64 > most {
+            let fault = Fault::host(format!("`{argv}` says more than a volume of its size can have"));
+            return Err(fault.hint("export it without --zfs-send"));
+        }
+        if !window.is_empty() {
+            write(&[(at, &window)], &mut sum, writer)?;
+            at += window.len() as u64;
+            watch.count(window.len() as u64)?;
+        }
+        if window.len() < WINDOW {
+            speaking.end().map_err(|why| Fault::host(format!("`{argv}` failed: {why}")))?;
+            return Ok(sum);
+        }
+    }
+}
+
+/// Writes members; the digest is made while the same bytes are written.
+fn write(found: &[(u64, &[u8])], sum: &mut DiskSum, writer: &mut Writer<impl Write>) -> Result<(), Fault> {
+    thread::scope(|scope| {
+        let summed = spawn::scoped(scope, || found.iter().for_each(|(at, bytes)| sum.add(*at, bytes)));
+        let written = found.iter().try_for_each(|(at, bytes)| writer.extent(*at, bytes));
+        let lost = |_| Fault::host("vmrun itself failed: this is a mistake in it");
+        summed.and_then(|summed| summed.join().map_err(lost)).and(written)
+    })
 }
 
 /// Returns what of some bytes of a disk is not zero, and where.

@@ -3,18 +3,21 @@
 //! What dies meanwhile leaves files that the next import removes (`files/halves.rs`). A disk that is there already is read and
 //! compared: one that an import has named before it was killed is taken as it is, and any other one stays and is refused.
 
+mod received;
+
 use super::disks::DiskChange;
 use super::export::{MoveTell, Watch};
-use super::files::{beside, halves, io_fault, name_new, names, remove};
+use super::files::{beside, halves, io_fault, name_new, remove};
 use super::program::run;
 use super::signals::Signals;
 use super::sparse::{SparseDisk, Window};
 use super::zstd::Unpacker;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
-use crate::image::archive::{AGAIN, DiskPart, Extent, Manifest, Reader, WINDOW, ZSTD};
+use crate::image::archive::{AGAIN, DiskForm, DiskPart, Extent, Manifest, Reader, WINDOW, ZSTD};
 use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
+use received::Received;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -107,7 +110,7 @@ impl Restore {
     ) -> Result<(), Fault> {
         let mut watch = Watch::new(signals, tell, self.manifest.used());
         for (at, (part, place)) in self.manifest.disks.iter().zip(places).enumerate() {
-            let mut disk = written.begin(part, place)?;
+            let mut disk = written.begin(part, place, signals)?;
             let done = Self::disk(&mut self.reader, at + 1, part, &mut disk, &mut watch);
             watch.against_stop()?;
             done.map_err(|fault| explained(self.reader.source(), fault))?;
@@ -123,7 +126,7 @@ impl Restore {
         reader: &mut Reader<Unpacker>,
         number: usize,
         part: &DiskPart,
-        disk: &mut NewDisk,
+        disk: &mut NewDisk<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<(), Fault> {
         while let Some(extent) = reader.extent(number, part)? {
@@ -154,16 +157,19 @@ impl Place {
 }
 
 /// A disk that is written, or one that is there and compared.
-enum NewDisk {
+enum NewDisk<'a> {
+    /// It is received by zfs(8).
+    Received(Box<Received<'a>>),
     /// It is written.
     Written(File, PathBuf),
     /// It is compared, and was the same up to some byte.
     Compared(SparseDisk, File, u64),
 }
 
-impl NewDisk {
+impl NewDisk<'_> {
     fn take(&mut self, extent: &Extent<'_>) -> Result<(), Fault> {
         match self {
+            Self::Received(received) => received.take(extent.bytes),
             Self::Written(file, path) => file.write_all_at(extent.bytes, extent.at).map_err(io_fault("write", path)),
             Self::Compared(disk, file, to) => {
                 zero(disk, *to, extent.at)?;
@@ -175,8 +181,9 @@ impl NewDisk {
         }
     }
 
-    fn end(&self) -> Result<(), Fault> {
+    fn end(&mut self) -> Result<(), Fault> {
         match self {
+            Self::Received(received) => received.end(),
             Self::Written(file, path) => file.sync_all().map_err(io_fault("write", path)),
             Self::Compared(disk, _, to) => zero(disk, *to, disk.size),
         }
@@ -245,7 +252,14 @@ pub(crate) struct Written {
 
 impl Written {
     /// Begins with a disk.
-    fn begin(&mut self, part: &DiskPart, place: &Place) -> Result<NewDisk, Fault> {
+    fn begin<'a>(&mut self, part: &DiskPart, place: &Place, signals: &'a Signals) -> Result<NewDisk<'a>, Fault> {
+        if let (true, Place::Volume(volume, device)) = (part.form != DiskForm::Bytes, place) {
+            let new = self.new_name(volume, device)?;
+            let received =
+                Received::start(Volume { name: new.clone(), ..volume.clone() }, volume.name.to_string(), signals)?;
+            self.volumes.push((new, volume.name.clone()));
+            return Ok(NewDisk::Received(Box::new(received)));
+        }
         if place.path().exists() {
             return self.compared(part, place.path());
         }
@@ -260,18 +274,26 @@ impl Written {
         }
     }
 
-    /// Makes a volume under a name of its own. Whether its device is there as soon as zfs(8) has ended is not sure on a Linux whose
-    /// udev is slow; then it is refused, and can be called again.
-    fn new_volume(&mut self, volume: &Volume, device: &Path) -> Result<NewDisk, Fault> {
+    /// Returns the name under which a volume is made, and removes what was left half made by who is dead. One whose key is not here has no
+    /// device.
+    fn new_name(&self, volume: &Volume, device: &Path) -> Result<VolumeName, Fault> {
         let name = &volume.name;
         let last = device.file_name().and_then(|last| last.to_str()).unwrap_or_default();
-        let folder = device.parent().unwrap_or(Path::new("/"));
-        for half in names(folder).iter().filter(|half| halves::is_of_dead(half, last)) {
-            run(&zfs("destroy").arg(format!("{}/{half}", name.parent())))?;
+        let listed = run(&zfs("list").args(["-H", "-d", "1", "-t", "volume", "-o", "name"]).arg(name.parent()))?;
+        let halves = listed.lines().filter_map(|line| line.strip_prefix(name.parent())?.strip_prefix('/'));
+        for half in halves.filter(|half| halves::is_of_dead(half, last)) {
+            run(&zfs("destroy").arg("-r").arg(format!("{}/{half}", name.parent())))?;
         }
         let new_device = beside(device);
         let new_last = new_device.file_name().and_then(|last| last.to_str()).unwrap_or_default();
-        let new: VolumeName = format!("{}/{new_last}", name.parent()).parse()?;
+        format!("{}/{new_last}", name.parent()).parse()
+    }
+
+    /// Makes a volume under a name of its own. Whether its device is there as soon as zfs(8) has ended is not sure on a Linux whose
+    /// udev is slow; then it is refused, and can be called again.
+    fn new_volume<'a>(&mut self, volume: &Volume, device: &Path) -> Result<NewDisk<'a>, Fault> {
+        let (new, new_device) = (self.new_name(volume, device)?, beside(device));
+        let name = &volume.name;
         let volume = Volume { name: new.clone(), ..volume.clone() };
         let change = DiskChange::MakeVolume { volume, device: new_device.clone() };
         change.commands().iter().try_for_each(|argv| run(argv).map(drop))?;
@@ -280,7 +302,7 @@ impl Written {
         Ok(NewDisk::Written(file, device.into()))
     }
 
-    fn compared(&mut self, part: &DiskPart, path: &Path) -> Result<NewDisk, Fault> {
+    fn compared<'a>(&mut self, part: &DiskPart, path: &Path) -> Result<NewDisk<'a>, Fault> {
         let disk = SparseDisk::open(path)?;
         if disk.size != part.size.get() {
             return Err(another(path));
@@ -331,8 +353,9 @@ impl Drop for Written {
         self.named.iter().for_each(|path| remove(path).may_fail(WHY));
         // What somebody else has put there meanwhile stays.
         self.folders.iter().rev().for_each(|folder| std::fs::remove_dir(folder).may_fail(WHY));
-        for volume in self.volumes.iter().map(|(new, _)| new).chain(&self.named_volumes) {
-            run(&zfs("destroy").arg(volume)).may_fail("zfs list shows it");
-        }
+        self.named_volumes.iter().for_each(|volume| run(&zfs("destroy").arg(volume)).may_fail("zfs list shows it"));
+        // With the snapshot that one was received with.
+        let halves = self.volumes.iter().map(|(new, _)| zfs("destroy").arg("-r").arg(new));
+        halves.for_each(|argv| run(&argv).may_fail("zfs list shows it, and the next import removes it"));
     }
 }

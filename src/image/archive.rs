@@ -16,6 +16,9 @@
 //! digest of a disk is the SHA-256 of its members' bytes, one after the other (`cat disks/1/* | sha256sum`), and its map the
 //! SHA-256 of their offsets and lengths (`OFFSET LENGTH`, a line each): a digest of all of its bytes would take as long for a
 //! hole as for data.
+//!
+//! A volume may be a stream of zfs-send(8) instead, of which the manifest says so ([`DiskForm`]): its members are the stream, in order and
+//! without gaps (`cat disks/1/* | zfs receive pool/volume`), and are no longer than a volume of its size can be.
 
 use sha2::{Digest as _, Sha256};
 
@@ -29,7 +32,7 @@ mod writer;
 pub(crate) use extents::{BLOCK, WINDOW, extents};
 #[cfg(test)]
 pub(crate) use manifest::tests::sample as manifest_sample;
-pub(crate) use manifest::{DiskPart, Home, Manifest, Role, TextPart, check_text};
+pub(crate) use manifest::{DiskForm, DiskPart, Home, Manifest, Role, TextPart, check_text};
 pub use reader::read_whole;
 pub(crate) use reader::{AGAIN, Extent, Reader};
 pub(crate) use trailer::DiskSum;

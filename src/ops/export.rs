@@ -1,30 +1,28 @@
 //! A machine as one stream: its recipe, and its disks as they are.
 
+mod disks;
 mod moment;
 
 use super::installation::{Installation, read};
-use super::machine_disks::{MachineDisk, MachineDisks};
+use super::machine_disks::MachineDisks;
 use super::{known, settings};
 use crate::bhyve::tree::is_secret;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::export::Export;
 pub(crate) use crate::host::export::{MoveProgress, MoveTell};
-use crate::host::facts::Facts as _;
 use crate::host::signals::Signals;
-use crate::host::sparse::SparseDisk;
 use crate::host::system::System;
 use crate::host::terminal::{Stream, is_terminal};
-use crate::host::volumes;
 use crate::host::{Host, files, host_key};
-use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart, check_text};
+use crate::image::archive::{DiskPart, Manifest, TextPart, check_text};
 use crate::library::{LOCK, MANIFEST};
-use crate::model::argv::quote;
 use crate::model::device::Access;
-use crate::model::volume::{DiskPlace, Volume, VolumeName};
-use crate::model::{Argv, Machine, Size, VmName};
+use crate::model::{Machine, Size, VmName};
 use crate::script::Recipe;
 use crate::supervise::recovery::{self, Aim};
-use moment::Moment;
+pub(super) use disks::own_disks;
+pub(super) use moment::Sources;
+use moment::{Moment, Reading};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -51,7 +49,12 @@ pub(crate) struct Exported {
 
 /// Exports a machine to a file, or to the standard output. One that does not run cannot be started meanwhile; of one that runs its disks
 /// are as they are at one moment.
-pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
+pub(crate) fn export(
+    name: &str,
+    to: Option<&Path>,
+    sends: bool,
+    tell: MoveTell<'_>,
+) -> Result<Exported, Vec<Diagnostic>> {
     match to {
         None if is_terminal(Stream::Output) => {
             let fault = Fault::usage("an export is no text, and the standard output is a terminal");
@@ -69,12 +72,16 @@ pub(crate) fn export(name: &str, to: Option<&Path>, tell: MoveTell<'_>) -> Resul
     let machine = MachineDisks::among(wanted, &booted)?;
     let mut host = settings::host(false)?;
     let export = Writing { recipe: &recipe, machine: &machine, to, signals: Signals::install()? };
-    if runs(&host, machine.name()) {
-        return export.of_running(&mut host, tell);
+    let runs = runs(&host, machine.name());
+    if !runs {
+        take(&mut host, &machine)?;
     }
-    take(&mut host, &machine)?;
-    let done = export.stream(&host, &BTreeMap::new(), tell);
-    let given_back = host.store_mut().clear(machine.name());
+    let done = if runs || sends {
+        export.of_moment(&mut host, Reading { runs, sends }, tell)
+    } else {
+        export.stream(&host, &Sources::default(), tell)
+    };
+    let given_back = if runs { Ok(()) } else { host.store_mut().clear(machine.name()) };
     let exported = done?;
     given_back?;
     Ok(exported)
@@ -119,8 +126,9 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn of_running(&self, host: &mut System, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
-        let mut moment = Moment::of(host, self.machine, &self.signals)?;
+    /// Writes it as it is at one moment.
+    fn of_moment(&self, host: &mut System, reading: Reading, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
+        let mut moment = Moment::of(host, self.machine, reading, &self.signals)?;
         let notes = std::mem::take(&mut moment.notes);
         let done = self.stream(host, &moment.sources(), tell);
         let ended = moment.end(host);
@@ -132,12 +140,7 @@ impl Writing<'_> {
     }
 
     /// Writes it; a disk that is not where it lives is read where it is said.
-    fn stream(
-        &self,
-        host: &System,
-        sources: &BTreeMap<PathBuf, PathBuf>,
-        tell: MoveTell<'_>,
-    ) -> Result<Exported, Vec<Diagnostic>> {
+    fn stream(&self, host: &System, sources: &Sources, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
         let machine = self.machine;
         let mut left_out = Vec::new();
         let texts = texts(self.recipe, &machine.wanted.path, &mut left_out)?;
@@ -222,96 +225,6 @@ pub(super) fn texts(recipe: &Recipe, path: &Path, left_out: &mut Vec<String>) ->
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Returns the disks that a machine writes to, opened; a disk that is not where it lives is read where it is said.
-pub(super) fn own_disks(
-    host: &System,
-    machine: &MachineDisks,
-    sources: &BTreeMap<PathBuf, PathBuf>,
-    left_out: &mut Vec<String>,
-) -> Result<(Vec<DiskPart>, Vec<SparseDisk>), Fault> {
-    let (mut parts, mut opened) = (Vec::new(), Vec::new());
-    for disk in &machine.disks {
-        if disk.only_reads {
-            left_out.push(format!("{}, which {} only reads", disk.place.path().display(), machine.name()));
-            continue;
-        }
-        let (home, source) = own_disk(host, machine, disk, sources)?;
-        parts.push(part(Role::Disk, home, &source));
-        opened.push(source);
-    }
-    // They are made at the first start of a guest.
-    if let Some(vars) = machine.vars.as_ref().filter(|vars| files::exists(vars)) {
-        let source = SparseDisk::open(sources.get(vars).unwrap_or(vars))?;
-        parts.push(part(Role::Vars, Home::File(vars.clone()), &source));
-        opened.push(source);
-    }
-    Ok((parts, opened))
-}
-
-fn part(role: Role, home: Home, source: &SparseDisk) -> DiskPart {
-    DiskPart { role, home, size: Size::bytes(source.size), used: Size::bytes(source.used()) }
-}
-
-fn own_disk(
-    host: &System,
-    machine: &MachineDisks,
-    disk: &MachineDisk,
-    sources: &BTreeMap<PathBuf, PathBuf>,
-) -> Result<(Home, SparseDisk), Fault> {
-    let path = disk.place.path();
-    if !files::exists(path) {
-        let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
-        let recipe = quote(&machine.wanted.path.display().to_string());
-        return Err(fault.hint(format!("`vmrun run {recipe} --init` makes what the recipe makes")));
-    }
-    let home = match &disk.place {
-        DiskPlace::File(path) => Home::File(path.clone()),
-        DiskPlace::Volume(name, _) => Home::Volume(volume(host, name)?),
-        DiskPlace::Device(_) => {
-            let fault =
-                Fault::host(format!("{} is a device of this host, and nothing that another one has", path.display()));
-            return Err(fault.hint("copy it to a file or a volume, and name that in the recipe"));
-        }
-    };
-    let source = SparseDisk::open(sources.get(path).map_or(path, PathBuf::as_path))?;
-    if let Home::Volume(volume) = &home
-        && volume.size.get() != source.size
-    {
-        let fault =
-            Fault::host(format!("{} is {} bytes long, and its volume {}", path.display(), source.size, volume.size));
-        return Err(fault.hint("zfs get volsize shows what zfs has"));
-    }
-    Ok((home, source))
-}
-
-fn no_volume(name: &VolumeName) -> Fault {
-    Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume")
-}
-
-/// Returns what a volume is made as again.
-fn volume(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
-    let fact = volumes::volume(host, name)?;
-    let fact = fact.ok_or_else(|| no_volume(name))?;
-    let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
-    let answer = host.query(&asked)?;
-    let mut lines = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));
-    // What comes from the filesystem above comes from there again.
-    let compression = lines.next().filter(|(_, source)| *source == "local").map(|(how, _)| how.to_string());
-    if lines.next().is_some_and(|(cipher, _)| !["off", "-"].contains(&cipher)) {
-        let fault = Fault::host(format!("the volume {name} is encrypted, and would be in the clear in an export"));
-        return Err(fault.hint(format!("`zfs send -w` of a snapshot of {name} moves it as it is")));
-    }
-    let is_sparse = fact.reserved.get() == 0;
-    Ok(Volume {
-        name: name.clone(),
-        size: fact.size,
-        block: Some(fact.block),
-        is_sparse,
-        compression,
-        encryption: None,
-    })
 }
 
 /// Returns what a text of an export is called where it is put.

@@ -245,3 +245,80 @@ error: the machine web runs, and the file system of [tmp]/vm/data.img has no ref
     );
     assert_eq!((done.code, left(&host)), (3, vec![]));
 }
+
+#[test]
+fn volumes_are_sent_as_streams_of_one_snapshot_whether_their_machine_runs_or_not() {
+    let host = running("tank/web", "");
+    for name in ["runs.tar", "down.tar"] {
+        host.write("fake/log", "");
+        let done = host.run(&["export", "web", name, "--zfs-send"]);
+        assert_eq!((done.code, left(&host)), (0, vec![]), "{done:?}");
+        assert_eq!(done.stderr.contains("as after a power cut"), name == "runs.tar", "{done:?}");
+        same(
+            &calls(&host),
+            "
+zfs snapshot zroot/vm/web@vmrun-export-N
+zfs snapshot tank/web@vmrun-export-N
+zfs destroy tank/web@vmrun-export-N
+zfs destroy zroot/vm/web@vmrun-export-N
+",
+        );
+        let tar = String::from_utf8_lossy(&fs::read(host.path(name)).unwrap()).into_owned();
+        assert_eq!(
+            (tar.matches("\"stream\": \"zfs send -c\"").count(), tar.matches("a fake stream of zfs").count()),
+            (2, 2)
+        );
+        host.run(&["stop", "web", "--within", "1s"]);
+    }
+    // What is refused or killed leaves nothing either.
+    host.write("fake/refuse", "zfs send -c tank\twarning: cannot send 'tank/web': Input/output error\n");
+    let done = host.run(&["export", "web", "web.tar", "--zfs-send"]);
+    assert!(
+        done.stderr.starts_with("error: web.tar: `zfs send -c tank/web@vmrun-export-")
+            && done.stderr.ends_with("` failed: warning: cannot send 'tank/web': Input/output error\n"),
+        "{done:?}"
+    );
+    assert_eq!((done.code, left(&host), host.path("web.tar").exists()), (3, vec![], false));
+    host.write("fake/refuse", "");
+    for when in ["before", "after"] {
+        host.write("fake/log", "");
+        host.write("fake/strike", &format!("{when} SIGKILL 1 zfs snapshot tank\n"));
+        assert_eq!(host.run(&["export", "web", "web.tar", "--zfs-send"]).code, -9);
+        fs::remove_file(host.path("fake/strike")).unwrap();
+        assert_eq!(host.run(&["gc"]).code, 0);
+        assert_eq!(left(&host), [""; 0], "{when}");
+    }
+    // Its key is not needed, and does not come.
+    let locked = host.read("fake/zfs").replace("volume tank/web\t", "volume tank/web\tencryption=aes-256-gcm\t");
+    host.write("fake/zfs", &locked);
+    let done = host.run(&["export", "web", "safe.tar", "--zfs-send"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let tar = String::from_utf8_lossy(&fs::read(host.path("safe.tar")).unwrap()).into_owned();
+    assert!(tar.contains("\"stream\": \"zfs send -w\"") && host.calls().contains("zfs send -w tank/web@"), "{tar}");
+    let done = host.run(&["export", "web", "clear.tar"]);
+    same(
+        &done.stderr,
+        "
+error: the volume tank/web is encrypted, and would be in the clear in an export
+ |
+ = hint: `vmrun export … --zfs-send` has it as it is, for who has its key
+",
+    );
+    host.write(
+        "web.rhai",
+        &host
+            .read("web.rhai")
+            .replace("zvol(\"tank/web\", 8.MiB)", "\"[tmp]/vm/web.vars\"")
+            .replace("zvol(\"zroot/vm/web\", 8.MiB)", "\"[tmp]/vm/rom.fd\""),
+    );
+    let done = host.run(&["export", "web", "none.tar", "--zfs-send"]);
+    same(
+        &done.stderr,
+        "
+error: web has no volume of ZFS that could be sent
+ |
+ = hint: leave out --zfs-send
+",
+    );
+    assert_eq!(done.code, 2);
+}

@@ -390,3 +390,88 @@ cannot create snapshot 'zroot/web@full': out of space
 ",
     );
 }
+
+#[test]
+fn zfs_receives_a_whole_volume_or_nothing_of_it() {
+    let sandbox = host();
+    let pools = sandbox.read("fake/zfs");
+    sandbox.write(
+        "fake/zfs",
+        &format!(
+            "{pools}filesystem old\tsize=1073741824\tfeatures=none\nfilesystem small\tsize=1000\n\
+             filesystem zroot/safe\tencryption=aes-256-gcm\tkeystatus=unavailable\n"
+        ),
+    );
+    holds(
+        &sandbox,
+        "
+$ zfs create -s -b 64K -V 1M zroot/vm/web
+$ printf data | dd of=fake/zvol/zroot/vm/web bs=1 seek=70000 conv=notrunc status=none
+$ zfs snapshot zroot/vm/web@a
+$ zfs send -c zroot/vm/web@a > stream
+$ zfs send -c zroot/vm/web@b
+cannot open 'zroot/vm/web@b': dataset does not exist
+[1]
+$ zfs receive -u -o volmode=dev -o compression=lz4 zroot/vm/copy@b < stream
+$ cmp fake/zvol/zroot/vm/web fake/zvol/zroot/vm/copy && zfs list -Hr -t all -o name,volsize,volblocksize,compression zroot/vm
+zroot/vm	-	-	on
+zroot/vm/web	1M	64K	on
+zroot/vm/web@a	1M	-	on
+zroot/vm/copy	1M	64K	lz4
+zroot/vm/copy@b	1M	-	lz4
+$ zfs set refreservation=auto zroot/vm/copy && zfs get -Hp -o value refreservation zroot/vm/copy
+1048576
+$ zfs receive zroot/vm/copy@b < stream
+cannot receive new filesystem stream: destination 'zroot/vm/copy' exists
+must specify -F to overwrite it
+[1]
+$ zfs receive zroot/none/copy@b < stream
+cannot open 'zroot/none': dataset does not exist
+cannot receive new filesystem stream: unable to restore to destination
+[1]
+$ zfs receive zroot/vm/web/copy@b < stream
+cannot receive new filesystem stream: parent 'zroot/vm/web' is not a filesystem
+[1]
+$ zfs receive old/copy@b < stream
+cannot receive new filesystem stream: pool must be upgraded to receive this stream.
+[1]
+$ zfs receive small/copy@b < stream
+cannot receive new filesystem stream: out of space
+[1]
+$ zfs receive zroot/safe/copy@b < stream
+cannot receive new filesystem stream: inherited key must be loaded
+[1]
+$ head -c 50000 stream | zfs receive zroot/vm/half@b
+cannot receive new filesystem stream: incomplete stream
+[1]
+$ sed s/data/Data/ stream | zfs receive zroot/vm/half@b
+cannot receive new filesystem stream: checksum mismatch
+[1]
+$ zfs receive zroot/vm/half@b < /dev/null
+cannot receive: failed to read from stream
+[1]
+$ echo something else | zfs receive zroot/vm/half@b
+cannot receive: invalid stream (bad magic number)
+[1]
+$ zfs list -H zroot/vm/half
+cannot open 'zroot/vm/half': dataset does not exist
+[1]
+",
+    );
+    let locked = sandbox
+        .read("fake/zfs")
+        .replace("volume zroot/vm/web\t", "volume zroot/vm/web\tencryption=aes-256-gcm\tkeystatus=unavailable\t");
+    sandbox.write("fake/zfs", &locked);
+    holds(
+        &sandbox,
+        "
+$ zfs send -c zroot/vm/web@a
+warning: cannot send 'zroot/vm/web@a': source key must be loaded
+[1]
+$ zfs send -w zroot/vm/web@a | zfs receive -u zroot/safe/raw@b
+$ zfs get -H -o value encryption,keystatus zroot/safe/raw
+aes-256-gcm
+unavailable
+",
+    );
+}

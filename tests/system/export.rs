@@ -655,7 +655,7 @@ vmrun: same machine; `vmrun start web.rhai` starts it
         "
 error: the volume zroot/vm/web is encrypted, and would be in the clear in an export
  |
- = hint: `zfs send -w` of a snapshot of zroot/vm/web moves it as it is
+ = hint: `vmrun export … --zfs-send` has it as it is, for who has its key
 ",
     );
 }
@@ -766,4 +766,253 @@ error: \"lib/more.rhai\" is in the export, and its recipe does not import it
  = hint: an import writes modules and the pins of libraries alone; who made the export?
 ",
     );
+}
+
+/// A host with a volume of a machine that was sent, and the export.
+fn sent(encryption: &str) -> (Sandbox, Vec<u8>) {
+    let recipe = r#"bhyve(#{
+    name: "web", memory: 64.MiB, bootrom: bootrom("[tmp]/vm/rom.fd"),
+    slots: #{ "0": hostbridge(), "4": virtio_blk(zvol("zroot/vm/web", 20.MiB)), "31": lpc() },
+}).run();
+"#;
+    let sandbox = host(recipe);
+    let made = "zfs create -b 64K -o compression=lz4 -o volmode=dev -V 20M zroot/vm/web";
+    assert_eq!(sandbox.finish(&mut sandbox.shell(made)).code, 0);
+    let device = OpenOptions::new().write(true).open(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
+    // Longer than a member may be.
+    device.write_all_at(&vec![9; 12 << 20], 1 << 20).unwrap();
+    drop(device);
+    let all = sandbox.read("fake/zfs").replace("volume zroot/vm/web\t", &format!("volume zroot/vm/web\t{encryption}"));
+    sandbox.write("fake/zfs", &all);
+    let done = sandbox.run(&["export", "web.rhai", "web.tar.zst", "--zfs-send"]);
+    assert!(done.code == 0 && done.stderr.starts_with("vmrun: exported web: 1 disk with "), "{done:?}");
+    let before = fs::read(sandbox.path("fake/zvol/zroot/vm/web")).unwrap();
+    assert_eq!(sandbox.finish(&mut sandbox.shell("zfs destroy -r zroot/vm/web && rm web.rhai")).code, 0);
+    (sandbox, before)
+}
+
+/// The names and properties of what is in the pool.
+fn volumes(sandbox: &Sandbox) -> String {
+    let line = "zfs list -H -t volume,snapshot -o name,volsize,volblocksize,refreservation,compression,volmode";
+    sandbox.finish(&mut sandbox.shell(line)).stdout
+}
+
+const TAKES_IN: [&str; 4] = ["import", "web.tar.zst", "--out", "web.rhai"];
+
+#[test]
+fn a_volume_that_was_sent_is_received_as_it_was() {
+    let (sandbox, before) = sent("");
+    let done = sandbox.run(&TAKES_IN);
+    same(
+        &done.stderr,
+        "
+vmrun: made the volume zroot/vm/web, 20 MiB
+vmrun: made web.rhai
+vmrun: same machine; `vmrun start web.rhai` starts it
+",
+    );
+    assert_eq!(volumes(&sandbox), "zroot/vm/web\t20M\t64K\t20M\tlz4\tdev\n");
+    assert!(fs::read(sandbox.path("fake/zvol/zroot/vm/web")).unwrap() == before);
+    // What is there cannot be compared with a stream.
+    fs::remove_file(sandbox.path("web.rhai")).unwrap();
+    let done = sandbox.run(&TAKES_IN);
+    same(
+        &done.stderr,
+        "
+error: the volume zroot/vm/web is there already, and a stream cannot be compared with it
+ |
+ = hint: if an import that was cut off has left it: zfs destroy zroot/vm/web
+",
+    );
+    assert_eq!((done.code, sandbox.path("web.rhai").exists()), (3, false));
+    // Without vmrun the members are the stream.
+    let line = "zstd -dcq web.tar.zst | tar -xf - && cat vmru[n]-export/disks/1/* | zfs receive zroot/vm/other@a && cmp fake/zvol/zroot/vm/web fake/zvol/zroot/vm/other";
+    assert_eq!(sandbox.finish(&mut sandbox.shell(line)).code, 0);
+}
+
+#[test]
+fn a_volume_that_was_sent_encrypted_is_so_and_its_key_is_asked_for() {
+    let (sandbox, _) = sent("encryption=aes-256-gcm\tkeystatus=unavailable\t");
+    let done = sandbox.run(&TAKES_IN);
+    same(
+        &done.stderr,
+        "
+vmrun: made the volume zroot/vm/web, 20 MiB
+vmrun: made web.rhai
+vmrun: zroot/vm/web is encrypted, and its key did not come: before the first start `zfs load-key zroot/vm/web`, with the key that it had
+vmrun: same machine; `vmrun start web.rhai` starts it
+",
+    );
+    let line = "zfs get -H -o value encryption,keystatus zroot/vm/web";
+    assert_eq!(sandbox.finish(&mut sandbox.shell(line)).stdout, "aes-256-gcm\nunavailable\n");
+}
+
+#[test]
+fn whatever_is_refused_or_killed_of_a_stream_no_volume_is_left() {
+    let (sandbox, _) = sent("");
+    let pools = sandbox.read("fake/zfs");
+    for (call, why, hint) in [
+        (
+            "receive -u",
+            "cannot receive new filesystem stream: pool must be upgraded to receive this stream.",
+            "\n |\n = hint: `zpool upgrade` tells what the pool lacks; or export it without --zfs-send\n",
+        ),
+        ("receive -u", "cannot receive new filesystem stream: out of space", "\n"),
+        ("receive -u", "cannot receive new filesystem stream: checksum mismatch", "\n"),
+        ("destroy zroot/vm/web.vmrun-", "cannot destroy it: pool I/O is currently suspended", "\n"),
+        ("set refreservation=auto", "cannot set property: size is greater than available space", "\n"),
+        ("rename", "cannot rename 'it': pool is read-only", "\n"),
+    ] {
+        sandbox.write("fake/refuse", &format!("once zfs {call}\t{why}\n"));
+        let done = sandbox.run(&TAKES_IN);
+        assert!(done.code == 3 && done.stderr.ends_with(&format!("{why}{hint}")), "{done:?}");
+        assert_eq!((sandbox.read("fake/zfs"), sandbox.path("web.rhai").exists()), (pools.clone(), false), "{call}");
+        fs::remove_file(sandbox.path("fake/refuse")).unwrap_or_default();
+    }
+    for (when, call) in [
+        ("before", "zfs receive"),
+        ("after", "zfs receive"),
+        ("after", "zfs destroy"),
+        ("before", "zfs set"),
+        ("after", "zfs set"),
+    ] {
+        sandbox.write("fake/log", "");
+        sandbox.write("fake/strike", &format!("{when} SIGKILL 1 {call}\n"));
+        assert_eq!(sandbox.run(&TAKES_IN).code, -9, "{when} {call}");
+        fs::remove_file(sandbox.path("fake/strike")).unwrap();
+        assert!(!sandbox.path("web.rhai").exists() && !sandbox.read("fake/zfs").contains("volume zroot/vm/web\t"));
+        let done = sandbox.run(&TAKES_IN);
+        assert_eq!(
+            (done.code, volumes(&sandbox)),
+            (0, "zroot/vm/web\t20M\t64K\t20M\tlz4\tdev\n".into()),
+            "{when} {call}: {done:?}"
+        );
+        assert_eq!(sandbox.finish(&mut sandbox.shell("zfs destroy zroot/vm/web && rm web.rhai")).code, 0);
+    }
+    // One that says another size, or is cut off.
+    sandbox.script("zstd", "/usr/bin/zstd \"$@\" | sed s/volsize=20971520/volsize=10485760/");
+    let done = sandbox.run(&TAKES_IN);
+    assert_eq!((done.code, sandbox.read("fake/zfs")), (3, pools.clone()), "{done:?}");
+    assert!(done.stderr.contains("cannot receive new filesystem stream: checksum mismatch"), "{done:?}");
+    sandbox.script("zstd", "/usr/bin/zstd \"$@\" | head -c 100000");
+    let done = sandbox.run(&TAKES_IN);
+    assert!(done.stderr.starts_with("error: web.tar.zst: it is cut off"), "{done:?}");
+    assert_eq!((done.code, sandbox.read("fake/zfs")), (3, pools));
+}
+
+#[test]
+fn on_a_host_without_zfs_a_stream_is_refused_with_the_way_out() {
+    let (sandbox, _) = sent("");
+    fs::remove_file(sandbox.path("bin/zfs")).unwrap();
+    let done = sandbox.run(&TAKES_IN);
+    same(
+        &done.stderr,
+        "
+error: zroot/vm/web is in it as a stream of zfs send, and this host has no ZFS
+ |
+ = hint: export the machine without --zfs-send, if none of its volumes is encrypted; or install OpenZFS
+",
+    );
+    assert_eq!((done.code, sandbox.path("web.rhai").exists()), (3, false));
+}
+
+#[test]
+fn disks_are_put_where_this_host_has_them() {
+    let one = exporting();
+    exported(&one);
+    let other = importing(&one);
+    fs::create_dir(other.path("data")).unwrap();
+    let data = other.path("data").display().to_string();
+    let would = imports(&other, &["web.tar.zst", "--disks", &data, "--dry-run"]);
+    let told = "
+vmrun: would make [tmp]/data/web.img, 64 MiB
+vmrun: would make [tmp]/data/data.img, 3 MiB
+vmrun: would make [tmp]/data/web.vars, 9.7 KiB
+vmrun: would make [tmp]/config/recipes/web.rhai
+vmrun: would make [tmp]/config/recipes/lib/cards.rhai
+vmrun: same machine; nothing was written
+";
+    same(&would.stderr, told);
+    assert_eq!((would.code, found(&other).len(), other.names("data").len()), (0, 0, 0));
+    // What is in the way, and what is not there, is told before anything is written.
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "/usr/bin"],
+        1,
+        "
+error: /usr/bin/web.img would be in a folder of the system, and is a disk
+ |
+ = hint: an import puts none there; who made the export?
+",
+    );
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "zroot/vm"],
+        2,
+        "
+error: no disk of web is a volume, to be put into zroot/vm
+ |
+ = hint: files come as files into a folder, and volumes as volumes into a filesystem of ZFS
+",
+    );
+    refused(
+        &other,
+        &["web.tar.zst", "--disks", "./none"],
+        3,
+        "
+error: the folder [tmp]/none is not there
+ |
+ = hint: mkdir -p [tmp]/none
+",
+    );
+    let done = imports(&other, &["web.tar.zst", "--disks", &data]);
+    assert!(done.code == 0 && done.stderr.contains("vmrun: same machine; `vmrun start "), "{done:?}");
+    assert_eq!(other.names("data"), ["data.img", "web.img", "web.vars"]);
+    let recipe = other.read("config/recipes/web.rhai");
+    assert!(
+        recipe.contains("disk(\"[tmp]/data/web.img\", cards::SIZE)), \"5\": virtio_blk(\"[tmp]/data/data.img\")"),
+        "{recipe}"
+    );
+    for name in ["web.img", "data.img", "web.vars"] {
+        let [here, there] =
+            [one.path("config/recipes"), other.path("data")].map(|folder| fs::read(folder.join(name)).unwrap());
+        assert!(here == there, "{name}");
+    }
+    let script = "printf 'bhyve -c 2 -m 1G -s 0,hostbridge -s 31,lpc a' | vmrun import - --disks /vm";
+    same(
+        &one.finish(&mut one.shell(script)).stderr,
+        "
+error: --disks is for what `vmrun export` wrote
+ |
+ = hint: edit the recipe that an import of anything else writes
+",
+    );
+}
+
+#[test]
+fn volumes_are_put_into_the_pool_of_this_host() {
+    let (sandbox, before) = sent("");
+    let pools = sandbox.read("fake/zfs").replace("zroot/vm", "tank/guests").replace("zroot", "tank");
+    sandbox.write("fake/zfs", &pools);
+    let done = sandbox.run(&[&TAKES_IN[..], &["--disks", "tank/none"]].concat());
+    same(
+        &done.stderr,
+        "
+error: the filesystem tank/none is not there
+ |
+ = hint: zfs create -p tank/none
+",
+    );
+    assert_eq!(sandbox.read("fake/zfs"), pools);
+    let done = sandbox.run(&[&TAKES_IN[..], &["--disks", "tank/guests"]].concat());
+    same(
+        &done.stderr,
+        "
+vmrun: made the volume tank/guests/web, 20 MiB
+vmrun: made web.rhai
+vmrun: same machine; `vmrun start web.rhai` starts it
+",
+    );
+    assert!(fs::read(sandbox.path("fake/zvol/tank/guests/web")).unwrap() == before);
+    assert!(sandbox.read("web.rhai").contains("zvol(\"tank/guests/web\", 20.MiB)"));
 }

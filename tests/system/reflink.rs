@@ -1,4 +1,4 @@
-//! Snapshots of files on a file system that has reflinks: XFS, on a loop device.
+//! Snapshots of files on file systems that have reflinks: XFS and Btrfs, on a loop device each.
 
 use super::disk_host::host;
 use super::sandbox::{Sandbox, same};
@@ -17,11 +17,19 @@ fn machine() -> Sandbox {
     )
 }
 
-/// Runs lines of a shell where the folder `vm` is an XFS with a disk of 64 MiB, half of which are data; returns each with what it said.
-fn transcript(sandbox: &Sandbox, lines: &[&str]) -> String {
-    let mut script = String::from(
+/// The programs that make a file system with reflinks.
+const FILE_SYSTEMS: [&str; 2] = ["mkfs.xfs", "mkfs.btrfs"];
+
+/// Runs lines of a shell where the folder `vm` is such a file system with a disk of 64 MiB, half of which are data; returns each with what
+/// it said.
+fn transcript(sandbox: &Sandbox, mkfs: &str, lines: &[&str]) -> String {
+    let mut script = format!(
         "set -e
-cp -r vm own; truncate -s 320M xfs.img; mkfs.xfs -q xfs.img; mount -o loop xfs.img vm; cp own/* vm
+cp -r vm own; truncate -s 320M fs.img; {mkfs} -q fs.img > mkfs.log 2>&1; mount -o loop fs.img vm; cp own/* vm
+",
+    );
+    script.push_str(
+        "\
 head -c 32M /dev/urandom > vm/web.img; truncate -s 64M vm/web.img; chmod 640 vm/web.img; echo first > vm/web.vars
 sum() { cat vm/web.img vm/web.vars | sha256sum; }
 used() { sync -f vm; df --output=used vm | tail -n 1; }
@@ -39,17 +47,20 @@ sum > first; used > before; set +e
     done.stdout
 }
 
+/// Holds that the lines of a transcript come out as it stands on each of these file systems, on a host of its own.
 #[track_caller]
-fn holds(sandbox: &Sandbox, expected: &str) {
+fn holds(machine: &dyn Fn() -> Sandbox, expected: &str) {
     let lines: Vec<&str> = expected.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    same(&transcript(sandbox, &lines), expected);
+    for mkfs in FILE_SYSTEMS {
+        need(&["unshare", "mount", mkfs]);
+        same(&transcript(&machine(), mkfs, &lines), expected);
+    }
 }
 
 #[test]
 fn files_with_reflinks_are_kept_and_come_back_and_take_no_space() {
-    need(&["unshare", "mount", "mkfs.xfs"]);
     holds(
-        &machine(),
+        &machine,
         "
 $ vmrun snapshot web a --dry-run
 vmrun: the disks of web are not of one moment: 2 files are kept one after the other
@@ -100,13 +111,15 @@ web.vars
 
 #[test]
 fn files_with_reflinks_are_kept_before_another_system_is_installed_and_come_back() {
-    need(&["unshare", "mount", "mkfs.xfs"]);
-    let sandbox = machine();
-    let recipe = sandbox.read("web.rhai").replace(", #{ vars: \"[tmp]/vm/web.vars\" }", "");
-    sandbox.write("web.rhai", &recipe);
-    sandbox.write("fake/exits", "1\n");
+    let without_variables = || {
+        let sandbox = machine();
+        let recipe = sandbox.read("web.rhai").replace(", #{ vars: \"[tmp]/vm/web.vars\" }", "");
+        sandbox.write("web.rhai", &recipe);
+        sandbox.write("fake/exits", "1\n");
+        sandbox
+    };
     holds(
-        &sandbox,
+        &without_variables,
         "
 $ vmrun plan web.rhai --init | grep reflink
 cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-before-init
@@ -228,11 +241,14 @@ b.img
 
 #[test]
 fn a_machine_that_runs_is_exported_by_reflinks_of_its_files() {
-    need(&["unshare", "mount", "mkfs.xfs", "zstd"]);
-    let sandbox = machine();
-    sandbox.write("fake/exits", "run\n");
+    need(&["zstd"]);
+    let running = || {
+        let sandbox = machine();
+        sandbox.write("fake/exits", "run\n");
+        sandbox
+    };
     holds(
-        &sandbox,
+        &running,
         "
 $ truncate -s 4K vm/web.vars
 $ vmrun start web.rhai
@@ -249,6 +265,20 @@ $ zstd -dcq web.tar.zst | tar -xf - && cat vmru[n]-export/disks/1/* | cmp - firs
 same
 $ vmrun stop web --within 1s
 vmrun: web is down
+",
+    );
+}
+
+#[test]
+fn a_clone_of_a_machine_has_reflinks_of_its_files() {
+    holds(
+        &machine,
+        "
+$ vmrun clone web db
+vmrun: [tmp]/vm/db.img is a reflink of [tmp]/vm/web.img
+vmrun: [tmp]/vm/db.vars is a reflink of [tmp]/vm/web.vars
+vmrun: db.rhai is written; `vmrun start db` starts it
+$ cmp vm/web.img vm/db.img && test $(($(used) - $(cat before))) -lt 1024
 ",
     );
 }

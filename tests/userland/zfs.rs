@@ -20,6 +20,7 @@ mod properties;
 mod rename;
 mod show;
 mod snapshots;
+mod streams;
 
 /// The largest block of a volume: ZPOOL_PROP_MAXBLOCKSIZE of a pool that has `large_blocks`.
 const LARGEST_BLOCK: u64 = 16 << 20;
@@ -31,6 +32,14 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let Some((command, args)) = args.split_first() else {
         return Err(Exit::new(2, "missing command\nusage: zfs command args ..."));
     };
+    // Who sends may wait for who receives.
+    let came = if ["receive", "recv"].contains(&command.as_str()) { streams::taken()? } else { Vec::new() };
+    if command == "send" {
+        let lock = state.lock()?;
+        let stream = streams::send(&Pools::read(state)?, args)?;
+        drop(lock);
+        return streams::put(&stream);
+    }
     let _lock = state.lock()?;
     let pools = Pools::read(state)?;
     match command.as_str() {
@@ -40,6 +49,7 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         "get" => show::get(&pools, args),
         "hold" => snapshots::hold(pools, args),
         "list" => show::list(&pools, args),
+        "receive" | "recv" => streams::receive(pools, args, &came),
         "release" => snapshots::release(pools, args),
         "rename" => rename::run(pools, args),
         "rollback" => snapshots::rollback(pools, args),
@@ -257,6 +267,8 @@ fn set_one(pools: &mut Pools<'_>, name: &str, key: &str, value: &str) -> Result<
             pools.set(name, "volsize", &wanted.to_string());
             pools.resize_device(name, wanted).map_err(|error| error.to_string())
         }
+        // As large as the volume (zfsprops(7), refreservation).
+        ("refreservation", None) if value == "auto" => reserve(pools, name, reserved, volume),
         ("refreservation", Some(wanted)) => reserve(pools, name, reserved, wanted),
         (_, Some(number)) if properties::is_size(key) => {
             pools.set(name, key, &number.to_string());

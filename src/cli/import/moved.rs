@@ -5,23 +5,20 @@ use crate::cli::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Argv;
 use crate::ops::import::archive::{MoveOptions, Moved, Unpacker, import};
-use std::path::Path;
 
 /// Imports it.
-pub(super) fn run(
-    from: Unpacker,
-    file: &str,
-    out: Option<&str>,
-    dry_run: bool,
-    term: &Term,
-) -> Result<(), Vec<Diagnostic>> {
-    let name = if file == "-" { "the standard input" } else { file };
-    let options = MoveOptions { name, out: out.map(Path::new), dry_run };
-    let moved = import(from, &options, &mut progress(term, "importing", name))?;
+pub(super) fn run(from: Unpacker, options: &MoveOptions<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let moved = import(from, options, &mut progress(term, "importing", options.name))?;
+    let dry_run = options.dry_run;
     let word = if dry_run { "would make" } else { "made" };
     for made in &moved.made {
         let kept = moved.kept.iter().any(|kept| made.starts_with(&format!("{}, ", kept.display())));
         term.say(if kept { format!("{made}, is there and the same") } else { format!("{word} {made}") });
+    }
+    for name in &moved.locked {
+        term.say(format_args!(
+            "{name} is encrypted, and its key did not come: before the first start `zfs load-key {name}`, with the key that it had"
+        ));
     }
     let fault = |line: &String| Diagnostic::error(Fault::new(format!("the recipe's machine is another one: {line}")));
     let differences: Vec<Diagnostic> = moved.differences.iter().map(fault).collect();

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-/// The form that this module writes and reads.
-const FORM: u64 = 1;
+/// The newest form that this module reads. An export without streams of zfs(8) is written in the first one, which every vmrun knows.
+const FORM: u64 = 2;
 /// How many bytes all texts may have.
 const TEXTS: u64 = 16 << 20;
 /// The largest disk, in bytes: files have no more on any file system of today.
@@ -46,6 +46,28 @@ pub(crate) enum Home {
     Volume(Volume),
 }
 
+/// How a disk is in an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskForm {
+    /// As its bytes that are not zero.
+    Bytes,
+    /// As a stream of zfs-send(8), with blocks as they are compressed (`-c`).
+    Sent,
+    /// As a stream with blocks as they are encrypted (`-w`), for which nobody needs the key.
+    SentRaw,
+}
+
+impl DiskForm {
+    /// Returns the command that makes such a stream, without the snapshot.
+    pub(crate) const fn command(self) -> Option<&'static str> {
+        match self {
+            Self::Bytes => None,
+            Self::Sent => Some("zfs send -c"),
+            Self::SentRaw => Some("zfs send -w"),
+        }
+    }
+}
+
 /// A disk of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DiskPart {
@@ -55,8 +77,10 @@ pub(crate) struct DiskPart {
     pub(crate) home: Home,
     /// Its size.
     pub(crate) size: Size,
-    /// How much of it was no hole, at most its size: no more comes.
+    /// How much of it was no hole, at most its size: no more comes. Of a stream it is about how long that is.
     pub(crate) used: Size,
+    /// How it is in the export.
+    pub(crate) form: DiskForm,
 }
 
 /// What is in an export.
@@ -101,7 +125,24 @@ fn check_disk(path: &str) -> Result<(), Fault> {
     Err(Fault::new(format!("{path:?} is no path of a disk of an export")))
 }
 
+/// What a stream may have beside the bytes of its volume, in bytes: a record of 312 for each block (zfs_ioctl.h, dmu_replay_record_t),
+/// which is as much again for the smallest blocks.
+const RECORDS: u64 = 64 << 20;
+
+/// How long the stream of a volume of that size is at most.
+const fn longest(size: Size) -> u64 {
+    size.get().saturating_mul(2).saturating_add(RECORDS)
+}
+
 impl DiskPart {
+    /// Returns how many bytes come of it at most.
+    pub(crate) const fn most(&self) -> u64 {
+        match self.form {
+            DiskForm::Bytes => self.used.get(),
+            DiskForm::Sent | DiskForm::SentRaw => longest(self.size),
+        }
+    }
+
     fn value(&self) -> Value {
         let role = match self.role {
             Role::Disk => "disk",
@@ -112,6 +153,7 @@ impl DiskPart {
         put("role", json!(role));
         put("size", json!(self.size.get()));
         put("used", json!(self.used.get()));
+        self.form.command().iter().for_each(|command| put("stream", json!(command)));
         match &self.home {
             Home::File(path) => put("file", json!(path.display().to_string())),
             Home::Volume(volume) => {
@@ -132,7 +174,8 @@ impl DiskPart {
             other => return Err(Fault::new(format!("{other:?} is no role of a disk"))),
         };
         let size = of.number("size", LARGEST)?;
-        let used = of.number("used", size)?;
+        let form = form(&of)?;
+        let used = of.number("used", if form == DiskForm::Bytes { size } else { longest(Size::bytes(size)) })?;
         let (size, used) = (Size::bytes(size), Size::bytes(used));
         let home = match (of.has("file"), of.has("volume")) {
             (true, false) => {
@@ -142,7 +185,10 @@ impl DiskPart {
             (false, true) => Home::Volume(volume(&of, size)?),
             (true, true) | (false, false) => return Err(Fault::new("a disk is a file or a volume")),
         };
-        Ok(Self { role, home, size, used })
+        if form != DiskForm::Bytes && matches!((&home, role), (Home::File(_), _) | (_, Role::Vars)) {
+            return Err(Fault::new("a stream of zfs send is a volume"));
+        }
+        Ok(Self { role, home, size, used, form })
     }
 }
 
@@ -151,7 +197,7 @@ impl Manifest {
     pub(crate) fn text(&self) -> String {
         let texts = self.texts.iter().map(|text| json!({ "name": text.name, "size": text.size }));
         let document = json!({
-            "form": FORM,
+            "form": if self.disks.iter().all(|disk| disk.form == DiskForm::Bytes) { 1 } else { FORM },
             "vmrun": self.vmrun,
             "machine": self.machine.as_str(),
             "configuration": self.configuration,
@@ -177,8 +223,8 @@ impl Manifest {
         let value: Value = serde_json::from_slice(text).map_err(|_| Fault::new("it is no JSON"))?;
         let of = Fields::of(&value, "it")?;
         let form = of.number("form", u64::MAX)?;
-        if form != FORM {
-            let fault = Fault::new(format!("it has form {form}, and this vmrun knows form {FORM}"));
+        if !(1..=FORM).contains(&form) {
+            let fault = Fault::new(format!("it has form {form}, and this vmrun knows forms up to {FORM}"));
             return Err(fault.hint("take the vmrun that it was exported with, or a newer one"));
         }
         let manifest = Self {
@@ -212,6 +258,16 @@ impl Manifest {
     }
 }
 
+/// Reads how a disk is in the export.
+fn form(of: &Fields<'_>) -> Result<DiskForm, Fault> {
+    if !of.has("stream") {
+        return Ok(DiskForm::Bytes);
+    }
+    let command = of.text("stream")?;
+    let known = [DiskForm::Sent, DiskForm::SentRaw].into_iter().find(|form| form.command() == Some(command));
+    known.ok_or_else(|| Fault::new(format!("{command:?} is no stream that a disk can be")))
+}
+
 fn text_part(value: &Value) -> Result<TextPart, Fault> {
     let of = Fields::of(value, "a text")?;
     let (name, size) = (of.text("name")?, of.number("size", DOCUMENT)?);
@@ -230,92 +286,4 @@ fn volume(of: &Fields<'_>, size: Size) -> Result<Volume, Fault> {
 }
 
 #[cfg(test)]
-pub(in crate::image) mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A manifest with a bit of everything.
-    pub(crate) fn sample() -> Manifest {
-        let volume = Volume {
-            name: "zroot/vm/web".parse().unwrap(),
-            size: Size::mib(64),
-            block: Some(Size::bytes(65536)),
-            is_sparse: true,
-            compression: Some("lz4".into()),
-            encryption: None,
-        };
-        let disk = |role, home, size, used| DiskPart { role, home, size: Size::mib(size), used: Size::mib(used) };
-        Manifest {
-            vmrun: "0.1.0".into(),
-            machine: "web".parse().unwrap(),
-            configuration: [("cpus".into(), "2".into())].into(),
-            params: [("size".into(), "2G".into())].into(),
-            texts: vec![
-                TextPart { name: "web.rhai".into(), size: 12 },
-                TextPart { name: "lib/cards.rhai".into(), size: 4 },
-            ],
-            disks: vec![
-                disk(Role::Disk, Home::File("/vm/web.img".into()), 32, 1),
-                disk(Role::Disk, Home::Volume(volume), 64, 0),
-                disk(Role::Vars, Home::File("/vm/web.vars".into()), 1, 1),
-            ],
-        }
-    }
-
-    #[test]
-    fn a_manifest_is_read_as_it_was_written() {
-        assert_eq!(Manifest::parse(sample().text().as_bytes()), Ok(sample()));
-        assert_eq!((sample().recipe(), sample().used()), ("web.rhai", 2 << 20));
-    }
-
-    #[test]
-    fn what_nobody_may_have_is_refused() {
-        let said = |from: &str, to: &str| {
-            let text = sample().text();
-            assert!(text.contains(from), "{from}");
-            Manifest::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().message
-        };
-        for (from, to, expected) in [
-            ("\"form\": 1", "\"form\": 2", "it has form 2, and this vmrun knows form 1"),
-            ("\"form\": 1", "\"form\": \"1\"", "it has no number `form`"),
-            ("\"web\"", "\"../web\"", "\"../web\" is not a machine's name"),
-            ("/vm/web.img", "/vm/../etc/passwd", "\"/vm/../etc/passwd\" is no path of a disk of an export"),
-            ("/vm/web.img", "vm/web.img", "\"vm/web.img\" is no path of a disk of an export"),
-            ("/vm/web.img", "/vm//web.img", "\"/vm//web.img\" is no path of a disk of an export"),
-            ("/vm/web.img", "/", "\"/\" is no path of a disk of an export"),
-            ("/vm/web.img", "/vm/a\\u001b[31m", "\"/vm/a\\u{1b}[31m\" is no path of a disk of an export"),
-            ("/vm/web.vars", "/vm/web.img", "\"/vm/web.img\" is in it twice"),
-            ("lib/cards.rhai", "../cards.rhai", "\"../cards.rhai\" is no path of a text of an export"),
-            ("lib/cards.rhai", "/etc/cards", "\"/etc/cards\" is no path of a text of an export"),
-            ("lib/cards.rhai", "./cards.rhai", "\"./cards.rhai\" is no path of a text of an export"),
-            ("\"web.rhai\"", "\"bin/web.rhai\"", "\"bin/web.rhai\" is no file of a recipe"),
-            ("\"web.rhai\"", "\"web.sh\"", "\"web.sh\" is no file of a recipe"),
-            ("\"size\": 12", "\"size\": 2000000", "the `size` of a text is 2000000, and at most 1048576"),
-            (
-                "\"size\": 33554432",
-                "\"size\": 18446744073709551615",
-                "the `size` of a disk is 18446744073709551615, and at most 1152921504606846976",
-            ),
-            ("\"used\": 1048576", "\"used\": 99999999", "the `used` of a disk is 99999999, and at most 33554432"),
-            ("\"size\": 12", "\"size\": -1", "a text has no number `size`"),
-            ("zroot/vm/web", "zroot", "\"zroot\" is no name of a volume: a pool has no name before it"),
-            ("65536", "65537", "65537 is no size of a volume's blocks"),
-            ("\"lz4\"", "\"rar\"", "there is no compression \"rar\""),
-            ("\"role\": \"vars\"", "\"role\": \"key\"", "\"key\" is no role of a disk"),
-        ] {
-            assert_eq!(said(from, to), expected);
-        }
-        assert_eq!(Manifest::parse(b"[]").unwrap_err().message, "it is no object");
-        assert_eq!(Manifest::parse(b"\xff").unwrap_err().message, "it is no JSON");
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(at in 0..900_usize, byte in any::<u8>()) {
-            let mut text = sample().text().into_bytes();
-            let at = at % text.len();
-            text[at] = byte;
-            let _ = Manifest::parse(&text);
-        }
-    }
-}
+pub(in crate::image) mod tests;

@@ -2,7 +2,7 @@
 //! than a window of a disk is in memory.
 
 use super::header::{Header, UNIT};
-use super::manifest::{DiskPart, Manifest, TextPart};
+use super::manifest::{DiskForm, DiskPart, Manifest, TextPart};
 use super::trailer::{DiskSum, Trailer};
 use super::{BLOCK, DOCUMENT, MANIFEST, SUMS, TRAILER, WINDOW, sum};
 use crate::diag::Fault;
@@ -103,15 +103,18 @@ impl<R: Read> Reader<R> {
         let is_number = at.len() == 20 && at.bytes().all(|byte| byte.is_ascii_digit());
         let at = at.parse::<u64>().ok().filter(|_| is_number);
         let at = at.ok_or_else(|| damaged("a part of a disk has no place"))?;
-        let end = at.checked_add(header.size).filter(|end| *end <= part.size.get());
+        let is_stream = part.form != DiskForm::Bytes;
+        let last = if is_stream { part.most() } else { part.size.get() };
+        let end = at.checked_add(header.size).filter(|end| *end <= last);
         let before = self.disk.1;
         let (block, window) = (BLOCK as u64, WINDOW as u64);
         // A part begins where nobody has written before, and lies in one window: no more of it is in memory.
-        let is_one = header.size > 0 && at.is_multiple_of(block) && at >= before;
+        let follows = if is_stream { at == before } else { at >= before };
+        let is_one = header.size > 0 && at.is_multiple_of(block) && follows;
         let Some(end) = end.filter(|end| is_one && at / window == (end - 1) / window) else {
             return Err(damaged(&format!("a part of disk {number} is where none can be")));
         };
-        if self.disk.0.data().saturating_add(header.size) > part.used.get() {
+        if self.disk.0.data().saturating_add(header.size) > part.most() {
             return Err(damaged(&format!("disk {number} has more than its manifest says")));
         }
         self.bytes(header.size)?;
@@ -197,119 +200,4 @@ fn broken(why: &std::io::Error) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::manifest::tests::sample;
-    use super::super::{Writer, extents};
-    use super::*;
-    use proptest::prelude::*;
-
-    /// An export of the sample, whose first disk has some bytes and whose variables have others.
-    fn export() -> Vec<u8> {
-        let manifest = sample();
-        let texts = [b"let a = 1;\n\n".to_vec(), b"// \n".to_vec()];
-        let mut writer = Writer::begin(Vec::new(), &manifest, &texts).unwrap();
-        for number in 0..manifest.disks.len() {
-            let mut sum = DiskSum::default();
-            let window =
-                if number == 1 { vec![0; BLOCK] } else { [vec![7; BLOCK], vec![0; BLOCK], vec![8; 100]].concat() };
-            for range in extents(&window) {
-                let (at, bytes) = (range.start as u64, &window[range]);
-                sum.add(at, bytes);
-                writer.extent(at, bytes).unwrap();
-            }
-            writer.end_disk(sum.finish());
-        }
-        writer.end().unwrap()
-    }
-
-    /// What is read of an export: its texts, and the parts of its disks.
-    fn read(bytes: &[u8]) -> Result<Vec<(u64, Vec<u8>)>, Fault> {
-        let mut reader = Reader::new(bytes);
-        let manifest = reader.manifest()?;
-        let mut parts = Vec::new();
-        for text in &manifest.texts {
-            parts.push((0, reader.text(text)?));
-        }
-        for (number, disk) in manifest.disks.iter().enumerate() {
-            while let Some(extent) = reader.extent(number + 1, disk)? {
-                parts.push((extent.at, extent.bytes.to_vec()));
-            }
-        }
-        reader.end()?;
-        Ok(parts)
-    }
-
-    #[test]
-    fn an_export_is_read_as_it_was_written() {
-        let far = 2 * BLOCK as u64;
-        let lengths: Vec<(u64, usize)> =
-            read(&export()).unwrap().iter().map(|(at, bytes)| (*at, bytes.len())).collect();
-        assert_eq!(lengths, [(0, 12), (0, 4), (0, BLOCK), (far, 100), (0, BLOCK), (far, 100)]);
-    }
-
-    #[test]
-    fn an_export_that_is_cut_off_anywhere_is_known() {
-        let whole = export();
-        for length in (0..whole.len()).step_by(512) {
-            let fault = read(&whole[..length]).unwrap_err();
-            let expected = if length == 0 { "it is no export of vmrun" } else { "it is cut off: its end did not come" };
-            assert_eq!(fault.message, expected, "{length}");
-        }
-        let more = [whole, vec![0; 512]].concat();
-        assert_eq!(read(&more).unwrap_err().message, "it is damaged: there is something after its end");
-    }
-
-    /// What a hostile export says of a part of a disk: its name, and how long it is.
-    fn with_part(name: &str, length: usize) -> String {
-        let text = sample().text();
-        let parts =
-            [(MANIFEST, text.as_bytes()), ("texts/web.rhai", &[b' '; 12]), ("texts/lib/cards.rhai", &[b' '; 4])];
-        let sums: String = parts.iter().map(|(name, bytes)| sum(name, bytes)).collect();
-        let member = |name: &str, content: &[u8]| {
-            let header = Header { name: name.into(), size: content.len() as u64 }.bytes().unwrap();
-            let padding = content.len().next_multiple_of(UNIT) - content.len();
-            [&header[..], content, &vec![0; padding]].concat()
-        };
-        let [manifest, one, other] = parts.map(|(name, bytes)| member(name, bytes));
-        let texts = [manifest, member(SUMS, sums.as_bytes()), one, other].concat();
-        read(&[texts, member(name, &vec![1; length])].concat()).unwrap_err().message
-    }
-
-    #[test]
-    fn a_part_of_a_disk_is_in_the_disk_and_comes_after_the_one_before() {
-        let nowhere = "it is damaged: a part of disk 1 is where none can be";
-        assert_eq!(with_part("disks/1/00000000000000000001", 10), nowhere);
-        assert_eq!(with_part("disks/1/00000000000000000000", 0), nowhere);
-        assert_eq!(with_part("disks/1/00000000000000000000", WINDOW + 1), nowhere);
-        assert_eq!(with_part("disks/1/00000000000033554432", 10), nowhere);
-        assert_eq!(
-            with_part("disks/1/00000000000000000000", (1 << 20) + 1),
-            "it is damaged: disk 1 has more than its manifest says"
-        );
-        assert_eq!(with_part("disks/1/18446744073709486080", BLOCK), nowhere);
-        assert_eq!(with_part("disks/1/0000000000000000000x", 10), "it is damaged: a part of a disk has no place");
-        assert_eq!(with_part("disks/1/0", 10), "it is damaged: a part of a disk has no place");
-        assert_eq!(with_part("disks/4/0", 10), "it is damaged: there is something after its last disk");
-        assert_eq!(with_part("disks/1/00000000000000000000", 10), "it is cut off: its end did not come");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn a_byte_that_is_flipped_is_found(at in any::<prop::sample::Index>(), bit in 0..8) {
-            let mut bytes = export();
-            let at = at.index(bytes.len());
-            bytes[at] ^= 1_u8 << bit;
-            let same = read(&bytes);
-            // What fills up a unit is nobody's.
-            let is_found = same.is_err() || same == read(&export());
-            prop_assert!(is_found, "{at}");
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
-            prop_assert!(read(&bytes).is_err());
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::record::{MoveState, StartedWith, is_id};
 use crate::diag::{Blame, Fault};
-use crate::image::archive::Manifest;
+use crate::image::archive::{DiskForm, Manifest};
 use crate::image::fields::Fields;
 use crate::model::VmName;
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ impl Request {
                 is_replica: of.switch("replica")?,
             }),
             "offer" => Self::Offer(Box::new(Offer {
-                manifest: Manifest::parse(of.text("manifest")?.as_bytes())?,
+                manifest: manifest(of.text("manifest")?)?,
                 with: StartedWith::read(of.value("with")?)?,
                 runs: of.switch("runs")?,
                 shared: texts(of.list("shared")?)?,
@@ -197,6 +197,15 @@ fn mode(value: &Value) -> Result<Option<u32>, Fault> {
     is_one.then_some(mode).ok_or_else(|| Fault::host(format!("{value} are no permissions of a disk")))
 }
 
+/// Reads what is offered: a disk that is moved comes in blocks, and never as a stream.
+fn manifest(text: &str) -> Result<Manifest, Fault> {
+    let manifest = Manifest::parse(text.as_bytes())?;
+    if manifest.disks.iter().any(|disk| disk.form != DiskForm::Bytes) {
+        return Err(Fault::host("a disk is offered as a stream, and comes in blocks"));
+    }
+    Ok(manifest)
+}
+
 fn texts(list: &[Value]) -> Result<Vec<String>, Fault> {
     let text = |value: &Value| value.as_str().map(String::from);
     list.iter().map(text).collect::<Option<_>>().ok_or_else(|| Fault::host("a value in a list is no text"))
@@ -226,7 +235,12 @@ mod tests {
             stop_within_ms: 60_000,
         };
         let (manifest, shared, modes) = (manifest_sample(), vec!["ab".into()], vec![Some(0o640), None]);
+        let mut sent = manifest.clone();
+        sent.disks[1].form = DiskForm::Sent;
         let offer = Offer { manifest, with, runs: true, shared, modes, dry_run: false };
+        let with_stream = Offer { manifest: sent, ..offer.clone() };
+        let said = Request::read(&Request::Offer(Box::new(with_stream)).text()).unwrap_err().message;
+        assert_eq!(said, "a disk is offered as a stream, and comes in blocks");
         let requests = [
             Request::Hello(hello),
             Request::Offer(Box::new(offer)),

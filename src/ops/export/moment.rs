@@ -1,7 +1,7 @@
-//! The disks of a machine that runs, as they are at one moment: of volumes the clones of one snapshot, of files reflinks. They are there
-//! for as long as they are read.
+//! The disks of a machine as they are at one moment: of volumes the clones of one snapshot, or that itself where it is sent, of files
+//! reflinks. They are there for as long as they are read.
 //!
-//! The run has the lock of its machine, and so its journal: what is made here is in one of its own, by which the next export of the
+//! The run of one that runs has the lock of its machine, and so its journal: what is made here is in one of its own, by which the next export of the
 //! machine, or `vmrun gc`, takes away what one leaves that was killed.
 
 use crate::diag::Fault;
@@ -51,9 +51,28 @@ impl VolumeCopy {
     }
 }
 
+/// Of which machine a moment is, and how that is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Whether it runs, so that files have a moment, too.
+    pub(super) runs: bool,
+    /// Whether volumes are sent.
+    pub(super) sends: bool,
+}
+
+/// Where disks are read that are not read where they live, by where they do.
+#[derive(Debug, Default)]
+pub(in crate::ops) struct Sources {
+    /// Other files and devices.
+    pub(super) others: BTreeMap<PathBuf, PathBuf>,
+    /// Snapshots that are sent.
+    pub(super) sent: BTreeMap<PathBuf, String>,
+}
+
 /// The disks of a machine at one moment.
 pub(super) struct Moment {
     record: VmName,
+    reading: Reading,
     volumes: Vec<VolumeCopy>,
     files: Vec<(PathBuf, NewFile)>,
     /// What takes away what was made, from the first on.
@@ -64,12 +83,17 @@ pub(super) struct Moment {
 
 impl Moment {
     /// Makes all of it, or nothing.
-    pub(super) fn of(host: &mut System, machine: &MachineDisks, signals: &Signals) -> Result<Self, Fault> {
-        let plan = Plan::of(host, machine)?;
+    pub(super) fn of(
+        host: &mut System,
+        machine: &MachineDisks,
+        reading: Reading,
+        signals: &Signals,
+    ) -> Result<Self, Fault> {
+        let plan = Plan::of(host, machine, reading)?;
         let record: VmName = format!("{}{RECORD}", machine.name()).parse()?;
         take(host, machine.name(), &record)?;
         let mut moment =
-            Self { record, volumes: plan.volumes, files: Vec::new(), backs: Vec::new(), notes: plan.notes };
+            Self { record, reading, volumes: plan.volumes, files: Vec::new(), backs: Vec::new(), notes: plan.notes };
         let done = moment.note(host, &plan.files).and_then(|()| moment.make(host, machine, &plan.files, signals));
         match done {
             Ok(()) => Ok(moment),
@@ -97,6 +121,9 @@ impl Moment {
         signals: &Signals,
     ) -> Result<(), Fault> {
         let name = machine.name();
+        if !self.reading.runs {
+            return self.keep(files, None, signals);
+        }
         let why = format!("no agent in {name} can be asked to freeze its file systems");
         let freeze = Freeze::of(host, name);
         let mut notes = Vec::new();
@@ -109,6 +136,9 @@ impl Moment {
         let done = frozen(freeze.as_ref().ok_or(&why), name, &mut tell, |_| self.keep(files, vars, signals));
         self.notes.append(&mut notes);
         done?;
+        if self.reading.sends {
+            return Ok(());
+        }
         for one in &self.volumes {
             against_stop(signals)?;
             let change = one.clone_of();
@@ -134,10 +164,18 @@ impl Moment {
         Ok(())
     }
 
-    /// Returns where a disk is read, by where it is.
-    pub(super) fn sources(&self) -> BTreeMap<PathBuf, PathBuf> {
-        let volumes = self.volumes.iter().map(|one| (one.device.clone(), one.clone_device.clone()));
-        volumes.chain(self.files.iter().map(|(path, copy)| (path.clone(), copy.path().into()))).collect()
+    /// Returns where disks are read.
+    pub(super) fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        for one in &self.volumes {
+            if self.reading.sends {
+                sources.sent.insert(one.device.clone(), one.snapshot.clone());
+            } else {
+                sources.others.insert(one.device.clone(), one.clone_device.clone());
+            }
+        }
+        sources.others.extend(self.files.iter().map(|(path, copy)| (path.clone(), copy.path().into())));
+        sources
     }
 
     /// Takes all of it away again.
@@ -166,7 +204,7 @@ struct Plan {
 
 impl Plan {
     /// Finds out whether there can be one moment of all disks.
-    fn of(host: &System, machine: &MachineDisks) -> Result<Self, Fault> {
+    fn of(host: &System, machine: &MachineDisks, reading: Reading) -> Result<Self, Fault> {
         let tag = SnapshotName::of_tag(&format!("{TAG}{}", clock::since_1970().as_nanos()))?;
         let mut plan = Self { volumes: Vec::new(), files: Vec::new(), notes: Vec::new() };
         for disk in machine.own() {
@@ -176,6 +214,14 @@ impl Plan {
                 // It is refused when it is opened.
                 DiskPlace::File(_) | DiskPlace::Device(_) => {}
             }
+        }
+        if reading.sends && plan.volumes.is_empty() {
+            let fault = Fault::usage(format!("{} has no volume of ZFS that could be sent", machine.name()));
+            return Err(fault.hint("leave out --zfs-send"));
+        }
+        if !reading.runs {
+            plan.files.clear();
+            return Ok(plan);
         }
         for path in &plan.files {
             if !has_reflinks(&files::target(path))? {
@@ -199,12 +245,16 @@ fn no_reflinks(name: &VmName, path: &Path) -> Fault {
 
 fn volume(host: &System, name: &VolumeName, device: &Path, tag: &SnapshotName) -> Result<VolumeCopy, Fault> {
     if volumes::volume(host, name)?.is_none() {
-        return Err(super::no_volume(name));
+        return Err(no_volume(name));
     }
     let clone_device = beside(device);
     let last = clone_device.file_name().and_then(|last| last.to_str()).unwrap_or_default();
     let clone = format!("{}/{last}", name.parent()).parse()?;
     Ok(VolumeCopy { device: device.into(), name: name.clone(), snapshot: tag.of_volume(name), clone, clone_device })
+}
+
+pub(super) fn no_volume(name: &VolumeName) -> Fault {
+    Fault::host(format!("there is no volume {name}")).hint("zfs list -t volume")
 }
 
 /// Returns a call for each pool, which keeps all of its volumes at one moment (zfs-snapshot(8)).

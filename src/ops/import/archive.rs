@@ -3,6 +3,8 @@
 //! The stream is somebody else's. Its recipe is rehearsed before anything is written, and what that has for disks is where they are
 //! put: not where the stream says.
 
+mod relocation;
+
 use crate::diag::{Diagnostic, Fault};
 use crate::host::export::MoveTell;
 pub(crate) use crate::host::restore::Begun;
@@ -10,12 +12,12 @@ use crate::host::restore::{self, Place, Restore, Written};
 use crate::host::signals::Signals;
 use crate::host::system::System;
 pub(crate) use crate::host::zstd::Unpacker;
-use crate::host::{Host as _, files, volumes};
-use crate::image::archive::{DiskPart, Home, Manifest, Role, TextPart};
+use crate::host::{Facts as _, Host as _, files, volumes};
+use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role, TextPart};
 use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
-use crate::model::volume::DiskPlace;
+use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Machine, Size, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
@@ -24,6 +26,7 @@ use crate::ops::{known, settings};
 use crate::script::Recipe;
 use crate::script::library_store::LibraryStore;
 use crate::supervise::recovery;
+use relocation::{Targets, against_elsewhere};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub(crate) struct MoveOptions<'a> {
     pub(crate) name: &'a str,
     /// Where the recipe is put, if not where this host has its recipes.
     pub(crate) out: Option<&'a Path>,
+    /// Where its disks are put, if not where its recipe has them: a folder for files, a filesystem of ZFS for volumes.
+    pub(crate) disks: &'a [String],
     /// Whether it is only said what would be made.
     pub(crate) dry_run: bool,
 }
@@ -55,6 +60,8 @@ pub(crate) struct Moved {
     pub(crate) params: BTreeMap<String, String>,
     /// How the machine differs from the one that was exported.
     pub(crate) differences: Vec<String>,
+    /// The volumes whose keys are not here.
+    pub(crate) locked: Vec<VolumeName>,
 }
 
 /// Looks at what a file is, or the standard input: an export is known by its content.
@@ -66,12 +73,13 @@ pub(crate) fn begin(file: Option<&str>) -> Result<Begun, Fault> {
 /// Imports an export.
 pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'_>) -> Result<Moved, Vec<Diagnostic>> {
     let named = |fault: Fault| fault.context(options.name);
+    let targets = Targets::of(options.disks)?;
     let signals = Signals::install()?;
     let export = Restore::begin(from, signals.clone()).map_err(named)?;
     let installation = Installation::open()?;
     let recipe = options.out.map_or_else(|| installation.home().join(export.manifest.recipe()), Path::to_path_buf);
     let plan = libraries(&export, &recipe, options).map_err(Into::into);
-    let plan = match plan.and_then(|()| Plan::of(&export, &installation, recipe)) {
+    let plan = match plan.and_then(|()| Plan::of(&export, &installation, recipe, &targets)) {
         Ok(plan) => plan,
         Err(faults) => {
             export.stop();
@@ -114,26 +122,41 @@ struct Plan {
     recipe: PathBuf,
     /// The texts, and where they are put; those that are there as they are come no second time.
     texts: Vec<(PathBuf, usize)>,
+    /// What is in the texts.
+    contents: Vec<Vec<u8>>,
     places: Vec<Place>,
     differences: Vec<String>,
 }
 
 impl Plan {
     /// Finds out where everything is put, and what stands against it.
-    fn of(export: &Restore, installation: &Installation, recipe: PathBuf) -> Result<Self, Vec<Diagnostic>> {
+    fn of(
+        export: &Restore,
+        installation: &Installation,
+        recipe: PathBuf,
+        targets: &Targets,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
-        let texts = texts(export, &recipe)?;
-        let machine = rehearsed(Content { manifest, texts: &export.texts }, installation, &recipe)?;
         let host = settings::host(false)?;
-        let places = places(manifest, &machine)?;
+        against_no_zfs(&host, manifest)?;
+        let texts = texts(export, &recipe)?;
+        let mut contents = export.texts.clone();
+        let (relocated, text) = targets.applied(manifest, contents.first().map(Vec::as_slice).unwrap_or_default())?;
+        contents.iter_mut().take(1).for_each(|first| first.clone_from(&text));
+        let machine = rehearsed(Content { manifest: &relocated, texts: &contents }, installation, &recipe)?;
+        let places = places(&relocated, &machine)?;
+        if targets.are_said() {
+            against_elsewhere(&relocated, &places)?;
+        }
+        against_there(&host, &relocated, &places)?;
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
-        for (part, place) in manifest.disks.iter().zip(&places) {
+        for (part, place) in relocated.disks.iter().zip(&places) {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
-        against_space(&host, manifest, &places)?;
-        Ok(Self { recipe, texts, places, differences })
+        against_space(&host, &relocated, &places)?;
+        Ok(Self { recipe, texts, contents, places, differences })
     }
 
     fn moved(&self, manifest: &Manifest) -> Moved {
@@ -150,19 +173,19 @@ impl Plan {
             kept: Vec::new(),
             params: manifest.params.clone(),
             differences: self.differences.clone(),
+            locked: manifest.disks.iter().zip(&self.places).filter_map(locked).collect(),
         }
     }
 
     /// Writes all of it; the recipe has its name last.
     fn write(&self, export: Restore, signals: &Signals, tell: MoveTell<'_>) -> Result<Vec<PathBuf>, Fault> {
-        let texts: Vec<Vec<u8>> = export.texts.clone();
         let mut written = Written::default();
         for folder in self.texts.iter().filter_map(|(path, _)| path.parent()) {
             written.folder(folder)?;
         }
         export.disks(&self.places, &mut written, signals, tell)?;
         for (path, at) in self.texts.iter().rev() {
-            written.text(path, texts.get(*at).map(Vec::as_slice).unwrap_or_default())?;
+            written.text(path, self.contents.get(*at).map(Vec::as_slice).unwrap_or_default())?;
         }
         let kept = std::mem::take(&mut written.kept);
         written.name()?;
@@ -315,6 +338,14 @@ pub(in crate::ops) fn places(manifest: &Manifest, machine: &MachineDisks) -> Res
     }
 }
 
+/// Returns a volume that comes without its key.
+fn locked((part, place): (&DiskPart, &Place)) -> Option<VolumeName> {
+    match (part.form, place) {
+        (DiskForm::SentRaw, Place::Volume(volume, _)) => Some(volume.name.clone()),
+        _ => None,
+    }
+}
+
 fn name_of(part: &DiskPart) -> String {
     match &part.home {
         Home::File(path) => path.display().to_string(),
@@ -355,6 +386,29 @@ pub(in crate::ops) fn against_place(part: &DiskPart, place: &Place, recipes: &Pa
     Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
 }
 
+/// Refuses streams of zfs-send(8) on a host that receives none.
+fn against_no_zfs(host: &System, manifest: &Manifest) -> Result<(), Fault> {
+    let sent = manifest.disks.iter().find(|part| part.form != DiskForm::Bytes);
+    let Some(part) = sent.filter(|_| !host.has_program("zfs")) else { return Ok(()) };
+    let fault = Fault::host(format!("{} is in it as a stream of zfs send, and this host has no ZFS", name_of(part)));
+    Err(fault.hint("export the machine without --zfs-send, if none of its volumes is encrypted; or install OpenZFS"))
+}
+
+/// Refuses a stream of a volume that is there: what is on that cannot be compared with it.
+fn against_there(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
+    for (part, place) in manifest.disks.iter().zip(places).filter(|(part, _)| part.form != DiskForm::Bytes) {
+        if let Place::Volume(volume, _) = place
+            && volumes::volume(host, &volume.name)?.is_some()
+        {
+            let name = name_of(part);
+            let fault =
+                Fault::host(format!("the volume {name} is there already, and a stream cannot be compared with it"));
+            return Err(fault.hint(format!("if an import that was cut off has left it: zfs destroy {name}")));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses what there is no room for: on each file system, and in each filesystem of a pool.
 pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
     let mut wanted: BTreeMap<u64, (u64, PathBuf)> = BTreeMap::new();
@@ -367,7 +421,8 @@ pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: 
             }
             Place::Volume(volume, _) => {
                 // How much one takes that reserves nothing is known when all of it is there.
-                let needs = if volume.is_sparse { Size::bytes(0) } else { volume.size };
+                let sent = if part.form == DiskForm::Bytes { Size::bytes(0) } else { part.used };
+                let needs = if volume.is_sparse { sent } else { volume.size.max(sent) };
                 if let Some(parent) = volumes::parent(host, &volume.name)?.filter(|parent| parent.free < needs) {
                     return Err(no_room(&volume.name.to_string(), needs, parent.free));
                 }

@@ -1,15 +1,15 @@
 //! What is offered of a machine to another host.
 
 use crate::diag::{Diagnostic, Fault};
+use crate::host::export::DiskSource;
 use crate::host::sparse::SparseDisk;
 use crate::image::archive::Manifest;
 use crate::model::Machine;
 use crate::model::volume::DiskPlace;
-use crate::ops::export::{keys, manifest, own_disks, texts};
+use crate::ops::export::{Sources, keys, manifest, own_disks, texts};
 use crate::ops::installation::{Installation, Wanted, read};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::settings;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A machine with all that goes with it.
@@ -58,7 +58,8 @@ impl Offered {
         }
         let (host, mut left_out) = (settings::host(false)?, Vec::new());
         let texts = texts(&recipe, &machine.wanted.path, &mut left_out)?;
-        let (parts, disks) = own_disks(&host, machine, &BTreeMap::new(), &mut left_out)?;
+        let (parts, disks) = own_disks(&host, machine, &Sources::default(), &mut left_out)?;
+        let disks: Vec<SparseDisk> = disks.into_iter().filter_map(DiskSource::disk).collect();
         left_out.extend(keys(&recipe, machine)?);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be moved"))?;
         let paths = disks.iter().map(|disk| disk.path.clone()).collect();

@@ -66,7 +66,7 @@ pub(super) fn check(kind: Kind, values: &BTreeMap<String, String>) -> Result<(),
         if !property.is_of.contains(&kind) {
             return Err(format!("'{key}' does not apply to datasets of this type"));
         }
-        if is_size(key) && value != "none" {
+        if is_size(key) && !["none", "auto"].contains(&value.as_str()) {
             bytes(value).ok_or_else(|| format!("bad numeric value '{value}'"))?;
         }
         if !property.values.is_empty() && !takes(property.values, value) {

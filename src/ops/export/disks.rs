@@ -1,0 +1,125 @@
+//! The disks of a machine, as they come into an export.
+
+use super::moment::{Sources, no_volume};
+use crate::diag::Fault;
+use crate::host::export::DiskSource;
+use crate::host::facts::Facts as _;
+use crate::host::sparse::SparseDisk;
+use crate::host::system::System;
+use crate::host::{files, volumes};
+use crate::image::archive::{DiskForm, DiskPart, Home, Role};
+use crate::model::argv::quote;
+use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::model::{Argv, Size};
+use crate::ops::machine_disks::{MachineDisk, MachineDisks};
+use std::path::PathBuf;
+
+/// Returns the disks that a machine writes to, opened; a disk that is not where it lives is read where it is said.
+pub(in crate::ops) fn own_disks(
+    host: &System,
+    machine: &MachineDisks,
+    sources: &Sources,
+    left_out: &mut Vec<String>,
+) -> Result<(Vec<DiskPart>, Vec<DiskSource>), Fault> {
+    let (mut parts, mut opened) = (Vec::new(), Vec::new());
+    for disk in &machine.disks {
+        if disk.only_reads {
+            left_out.push(format!("{}, which {} only reads", disk.place.path().display(), machine.name()));
+            continue;
+        }
+        let (part, source) = match (&disk.place, sources.sent.get(disk.place.path())) {
+            (DiskPlace::Volume(name, _), Some(snapshot)) => sent(host, name, snapshot)?,
+            _ => own_disk(host, machine, disk, sources)?,
+        };
+        parts.push(part);
+        opened.push(source);
+    }
+    // They are made at the first start of a guest.
+    if let Some(vars) = machine.vars.as_ref().filter(|vars| files::exists(vars)) {
+        let source = SparseDisk::open(sources.others.get(vars).unwrap_or(vars))?;
+        parts.push(part(Role::Vars, Home::File(vars.clone()), &source));
+        opened.push(DiskSource::Disk(source));
+    }
+    Ok((parts, opened))
+}
+
+fn part(role: Role, home: Home, source: &SparseDisk) -> DiskPart {
+    DiskPart { role, home, size: Size::bytes(source.size), used: Size::bytes(source.used()), form: DiskForm::Bytes }
+}
+
+fn own_disk(
+    host: &System,
+    machine: &MachineDisks,
+    disk: &MachineDisk,
+    sources: &Sources,
+) -> Result<(DiskPart, DiskSource), Fault> {
+    let path = disk.place.path();
+    if !files::exists(path) {
+        let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
+        let recipe = quote(&machine.wanted.path.display().to_string());
+        return Err(fault.hint(format!("`vmrun run {recipe} --init` makes what the recipe makes")));
+    }
+    let home = match &disk.place {
+        DiskPlace::File(path) => Home::File(path.clone()),
+        DiskPlace::Volume(name, _) => Home::Volume(in_the_clear(host, name)?),
+        DiskPlace::Device(_) => {
+            let fault =
+                Fault::host(format!("{} is a device of this host, and nothing that another one has", path.display()));
+            return Err(fault.hint("copy it to a file or a volume, and name that in the recipe"));
+        }
+    };
+    let source = SparseDisk::open(sources.others.get(path).map_or(path, PathBuf::as_path))?;
+    if let Home::Volume(volume) = &home
+        && volume.size.get() != source.size
+    {
+        let fault =
+            Fault::host(format!("{} is {} bytes long, and its volume {}", path.display(), source.size, volume.size));
+        return Err(fault.hint("zfs get volsize shows what zfs has"));
+    }
+    Ok((part(Role::Disk, home, &source), DiskSource::Disk(source)))
+}
+
+/// Returns a volume as a stream of its snapshot: as it is encrypted, where it is, so that its key is needed by nobody, and stays.
+fn sent(host: &System, name: &VolumeName, snapshot: &str) -> Result<(DiskPart, DiskSource), Fault> {
+    let found = volume(host, name)?;
+    let form = if found.is_encrypted { DiskForm::SentRaw } else { DiskForm::Sent };
+    let size = found.volume.size;
+    let mut part = DiskPart { role: Role::Disk, home: Home::Volume(found.volume), size, used: size, form };
+    part.used = Size::bytes(found.referenced.get().min(part.most()));
+    let how = if found.is_encrypted { "-w" } else { "-c" };
+    let (argv, most) = (Argv::new("zfs").args(["send", how]).arg(snapshot), part.most());
+    Ok((part, DiskSource::Stream(argv, most)))
+}
+
+/// A volume as it is found.
+struct FoundVolume {
+    /// What it is made as again.
+    volume: Volume,
+    referenced: Size,
+    is_encrypted: bool,
+}
+
+/// Returns what a volume is made as again whose bytes are read.
+fn in_the_clear(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
+    let found = volume(host, name)?;
+    if found.is_encrypted {
+        let fault = Fault::host(format!("the volume {name} is encrypted, and would be in the clear in an export"));
+        return Err(fault.hint("`vmrun export … --zfs-send` has it as it is, for who has its key"));
+    }
+    Ok(found.volume)
+}
+
+fn volume(host: &System, name: &VolumeName) -> Result<FoundVolume, Fault> {
+    let fact = volumes::volume(host, name)?;
+    let fact = fact.ok_or_else(|| no_volume(name))?;
+    let asked = Argv::new("zfs").args(["get", "-Hp", "-o", "value,source", "compression,encryption"]).arg(name);
+    let answer = host.query(&asked)?;
+    let mut lines = answer.lines().map(|line| line.split_once('\t').unwrap_or((line, "")));
+    // What comes from the filesystem above comes from there again.
+    let compression = lines.next().filter(|(_, source)| *source == "local").map(|(how, _)| how.to_string());
+    let is_encrypted = lines.next().is_some_and(|(cipher, _)| !["off", "-"].contains(&cipher));
+    let is_sparse = fact.reserved.get() == 0;
+    let (name, block) = (name.clone(), Some(fact.block));
+    let volume = Volume { name, size: fact.size, block, is_sparse, compression, encryption: None };
+    Ok(FoundVolume { volume, referenced: fact.referenced, is_encrypted })
+}
