@@ -68,6 +68,7 @@ fn every_system_in_every_way_on_every_host_is_right() {
 #[test]
 fn two_commands_are_told_and_what_the_host_lacks() {
     let scene = Scene::new();
+    scene.sandbox.script("qemu-img", "exit 1");
     let done = scene.run("freebsd-14.3", &["new", "web", "--os", "debian-13"]);
     same(&done.stdout, "vmrun start web.rhai --init\nvmrun ssh --wait 5m web");
     let pinned = "vmrun: debian-13: http://127.0.0.1:80/debian-13.qcow2 is what http://127.0.0.1:80/debian-13.sums says it is \
@@ -87,7 +88,8 @@ fn two_commands_are_told_and_what_the_host_lacks() {
         "{}",
         done.stderr
     );
-    assert!(done.stderr.contains("warning: /usr/local/lib/libslirp.so.0 is not there, and bhyve needs it for slirp\n"));
+    let slirp = "warning: /usr/local/lib/libslirp.so.0 is not there, and bhyve needs it for slirp\n";
+    assert!(done.stderr.contains(slirp), "{}", done.stderr);
     assert!(done.stderr.contains("= hint: pkg install libslirp\n"));
     // The next one has a port and a tap of its own.
     let port = |name: &str| {

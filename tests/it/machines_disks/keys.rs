@@ -106,6 +106,7 @@ rm [tmp]/vm/web.seed
 [0]
 ",
     );
+    sandbox.script("zstd", "exec cat");
     let done = sandbox.run(&["export", "web", "web.vmrun"]);
     let told = "vmrun: not in it: [tmp]/vm/web.key and [tmp]/vm/web.key.pub, by which ssh knows the guest: copy them to where its recipe \
                 has them, before its first start there";
