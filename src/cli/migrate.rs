@@ -33,11 +33,11 @@ pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec
 }
 
 #[derive(Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, override_usage = USAGE)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct MigrateArgs {
     /// The machine: a name or a recipe; with --all the first host
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME|HOST")]
     machine: String,
     /// The host, as ssh knows it: HOST, USER@HOST or USER@HOST:PORT. It goes to the first one that nothing stands against
     #[arg(value_name = "HOST", required_unless_present_any = ["resume", "abort", "forget", "all"])]
@@ -67,6 +67,9 @@ pub(super) struct MigrateArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     answer_within: Duration,
 }
+
+/// With `--all` there is no name, which clap cannot say of what stands at one place.
+const USAGE: &str = "vmrun migrate [OPTIONS] NAME HOST...\n       vmrun migrate [OPTIONS] --all HOST...";
 
 const AFTER: &str = "\
 On the other host the same vmrun is installed, and ssh lets us in without a password. There the recipe is checked and rehearsed

@@ -165,18 +165,13 @@ error: \"a b\" is no host that ssh reaches
  = hint: write HOST, USER@HOST or USER@HOST:PORT
 ",
     );
-    refused(
-        &hosts.source.run(&["migrate", "web"]),
-        2,
-        "
-error: the following required arguments were not provided:
-  <HOST>...
-
-Usage: vmrun migrate <NAME> <HOST>...
-
-For more information, try '--help'.
-",
-    );
+    for (args, lacks) in [(["migrate", "web"], "<HOST>..."), (["migrate", "--all"], "<NAME|HOST>")] {
+        let said = format!(
+            "error: the following required arguments were not provided:\n  {lacks}\n\nUsage: vmrun migrate [OPTIONS] NAME HOST...\n       \
+             vmrun migrate [OPTIONS] --all HOST...\n\nFor more information, try '--help'.\n"
+        );
+        refused(&hosts.source.run(&args), 2, &said);
+    }
     for option in ["--resume", "--abort", "--forget"] {
         refused(
             &hosts.source.run(&["migrate", option, "web"]),
