@@ -44,6 +44,7 @@ pub(crate) use rehearsed::Refused;
 use rhai::{AST, Engine, Scope};
 use source::Sources;
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -79,8 +80,8 @@ pub struct Recipe {
     source: Rc<Source>,
     sources: Rc<Sources>,
     ast: AST,
-    /// Whether its engine has to know nothing but words.
-    words_only: bool,
+    /// The words that its engine has to know, if it has to know nothing else.
+    words: Option<BTreeSet<&'static str>>,
     /// Whether what it prints in earnest is kept for whoever evaluates it, instead of being printed.
     pub is_heard: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
@@ -106,13 +107,13 @@ impl Recipe {
         ast.set_source(name);
         sources.add(&source, &ast);
         let names = check::names(&source, &ast, check::Role::Recipe);
-        let words_only = names.words_only;
+        let words = names.words;
         let mut faults = imports::faults(&source, &ast);
         faults.extend(names.faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { source, sources, ast, words_only, is_heard: false, engine: OnceCell::new() })
+        Ok(Self { source, sources, ast, words, is_heard: false, engine: OnceCell::new() })
     }
 
     /// Makes a recipe of what was parsed and checked, for an engine that knows every word. The recipe that it had before is done with.
@@ -121,7 +122,7 @@ impl Recipe {
         ast.set_source(source.name.as_str());
         sources.begin(source, &ast);
         let engine = OnceCell::from(engine.clone());
-        Self { source: source.clone(), sources, ast, words_only: false, is_heard: false, engine }
+        Self { source: source.clone(), sources, ast, words: None, is_heard: false, engine }
     }
 
     /// Has the recipe evaluated by an engine that knows every word.
@@ -171,7 +172,7 @@ impl Recipe {
     pub(crate) fn evaluate(&self, run: Run, inputs: &Inputs, rehearsal: Option<Purpose>) -> Evaluated {
         let ScriptEngine { engine, shared } = &**self.engine.get_or_init(|| {
             let shared = Rc::new(RefCell::new(EvaluationContext::new(self.sources.clone())));
-            Rc::new(ScriptEngine { engine: engine(&shared, self.words_only), shared })
+            Rc::new(ScriptEngine { engine: engine(&shared, self.words.as_ref()), shared })
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         shared.borrow_mut().is_heard = self.is_heard;
@@ -254,7 +255,7 @@ impl ScriptEngine {
     /// Makes one that knows every word.
     pub fn new() -> Rc<Self> {
         let shared = Rc::new(RefCell::new(EvaluationContext::new(Rc::default())));
-        Rc::new(Self { engine: engine(&shared, false), shared })
+        Rc::new(Self { engine: engine(&shared, None), shared })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one machine of a host has alone while it runs: the one list of it, for a check of recipes and for a run's claim.
 
 use super::device::{Access, Counterpart};
-use super::{Backend, Device, Draft, Forward, Machine, Part, PciSlot, Tty, Value};
+use super::{Backend, Device, Draft, Forward, Part, PciSlot, Tty, Value};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What a thing is to the machine that has it.
@@ -184,7 +184,7 @@ impl Exclusive {
 
 impl Draft {
     /// Returns what the machine has alone while it runs, each with where it stands.
-    pub fn exclusives(&self) -> Vec<(Exclusive, Part)> {
+    pub(super) fn exclusives(&self) -> Vec<(Exclusive, Part)> {
         let mut all: Vec<(Exclusive, Part)> = Vec::new();
         let mut add = |role, text: String, part: Part| all.push((Exclusive::new(role, text), part));
         if let Some(name) = &self.name {
@@ -269,13 +269,6 @@ fn listens(rule: &Forward) -> Option<String> {
     let address: Ipv4Addr = rule.host_address();
     let udp = if rule.is_udp() { "udp:" } else { "" };
     Some(format!("{udp}{address}:{port}"))
-}
-
-impl Machine {
-    /// Returns what it has alone while it runs, each with where it stands.
-    pub fn exclusives(&self) -> Vec<(Exclusive, Part)> {
-        self.as_draft().exclusives()
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use super::dialog::DialogStep;
 use super::setting::SETTINGS;
 use super::value::Tty;
 use super::{
-    Accelerator, Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, FwItem, Grub, Jail, Limits, Loader,
-    Part, PciSlot, Secret, Setting, Size, SshOptions, Target, Topology, Value, VmName,
+    Accelerator, Bhyveload, Bootrom, CpuSet, Device, DevicePath, Domain, Draft, Exclusive, FwItem, Grub, Jail, Limits,
+    Loader, Part, PciSlot, Secret, Setting, Size, SshOptions, Target, Topology, Value, VmName,
 };
 use crate::diag::Fault;
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ use std::net::SocketAddr;
 pub struct Machine {
     name: VmName,
     draft: Draft,
+    /// A start asks for them again and again.
+    exclusives: Vec<(Exclusive, Part)>,
 }
 
 impl Draft {
@@ -33,13 +35,14 @@ impl Draft {
 
 impl Machine {
     /// Makes a machine of a draft that was checked.
-    const fn new(name: VmName, draft: Draft) -> Self {
-        Self { name, draft }
+    fn new(name: VmName, draft: Draft) -> Self {
+        let exclusives = draft.exclusives();
+        Self { name, draft, exclusives }
     }
 
-    /// Returns what it was made of, to the rest of the room.
-    pub(super) const fn as_draft(&self) -> &Draft {
-        &self.draft
+    /// Returns what it has alone while it runs, each with where it stands.
+    pub fn exclusives(&self) -> &[(Exclusive, Part)] {
+        &self.exclusives
     }
 
     /// Returns what it was made of.

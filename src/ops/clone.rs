@@ -150,10 +150,10 @@ fn against_shared(old: &Machine, new: &Machine) -> Result<Vec<String>, Fault> {
     let old = old.exclusives();
     let mut told = Vec::new();
     for (one, _) in new.exclusives() {
-        if !old.iter().any(|(other, _)| other.excludes(&one)) {
+        if !old.iter().any(|(other, _)| other.excludes(one)) {
             continue;
         }
-        if is_identity(&one) {
+        if is_identity(one) {
             let fault = Fault::new(format!("both machines would have {}", one.named()));
             if one.role == Role::Image && one.text.starts_with("/dev/") && !one.text.starts_with(ZVOLS) {
                 return Err(

@@ -206,7 +206,7 @@ fn others(installation: &Installation, recipe: &Path) -> Result<Vec<Exclusive>, 
     }
     // Of one that is wrong it is not known; who listens at the moment is seen.
     let machines = all.iter().flat_map(|wanted| installation.booted(wanted).unwrap_or_default());
-    Ok(machines.flat_map(|machine| machine.exclusives()).map(|(one, _)| one).collect())
+    Ok(machines.flat_map(|machine| machine.exclusives().to_vec()).map(|(one, _)| one).collect())
 }
 
 /// Returns how the machine is connected: by what nobody else has.

@@ -161,6 +161,9 @@ pub(super) fn spend(
     (evaluation.bounds.busy() > evaluation.effort).then_some(TOO_BUSY)
 }
 
+/// A peak of which it makes no difference how much of it is still taken, in bytes.
+const SMALL: u64 = super::MEMORY / 8;
+
 /// How much of the host an evaluation may take from where it began.
 pub(super) struct Bounds {
     /// When it began.
@@ -182,7 +185,8 @@ impl Bounds {
         let (peak, begun) = (memory::peak(), Instant::now());
         // The peak of a process is also that of the one that it was before execve(2), and that one's parent's by vfork(2): what a
         // large program started would else have no bound.
-        let now = memory::now().unwrap_or(peak);
+        // A peak that is small says enough.
+        let now = if peak > SMALL { memory::now().unwrap_or(peak) } else { peak };
         let first = *FIRST.get_or_init(|| now);
         // What an evaluation before this one took is free by now, but not all of it need be the system's again.
         let most = (first + super::MEMORY).max(now + super::MEMORY / 4);

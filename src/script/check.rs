@@ -32,6 +32,7 @@ use crate::diag::{Diagnostic, Source};
 use crate::model::instance::INSTANCE;
 use checker::Checker;
 use rhai::{AST, Expr};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What a text is.
@@ -47,16 +48,16 @@ pub enum Role {
 pub(crate) struct Names {
     /// Every name that nothing knows.
     pub faults: Vec<Diagnostic>,
-    /// Whether there are only words, literals and sizes: no operator, no loop, no property and no import.
-    pub words_only: bool,
+    /// The words that are called where there are only words, literals and sizes: no operator, no loop, no property and no import.
+    pub words: Option<BTreeSet<&'static str>>,
 }
 
 /// Returns the names in a text, above all those that nothing knows.
 pub(crate) fn names(source: &Rc<Source>, ast: &AST, role: Role) -> Names {
     let mut checker = Checker::new(source, ast, role, None);
     checker.whole();
-    let (found, words_only) = checker.into_parts();
-    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), words_only }
+    let (found, words) = checker.into_parts();
+    Names { faults: found.into_iter().map(|finding| finding.diagnostic).collect(), words }
 }
 
 /// The word by which a recipe asks for a parameter that is a secret.

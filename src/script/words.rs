@@ -108,6 +108,7 @@ pub(crate) fn register(engine: &mut Engine, row: Row, shared: &SharedContext) {
 fn register_for(engine: &mut Engine, row: Row, shared: &SharedContext, types: Vec<TypeId>) {
     let (shared, name, on, does) = (shared.clone(), row.name(), row.on(), row.call());
     let is_action = row.kind() == WordKind::Action;
+    let takes_time = row.kind() != WordKind::Description;
     engine.register_raw_fn(name, types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {
         let sources = shared.borrow().sources.clone();
         let (main, library) = (sources.main(), allowance::library(&context, &sources));
@@ -117,12 +118,14 @@ fn register_for(engine: &mut Engine, row: Row, shared: &SharedContext, types: Ve
             Call { shared: &shared, args, this, site: handle::site(&context, &main), library, row: Some(row) };
         let position = call_of.site.position;
         let asleep = if is_action { call_of.counted().and_then(|()| call_of.while_awake()) } else { Ok(()) };
-        let began = clock::processor();
+        // What only describes takes no time of its own.
+        let began = takes_time.then(clock::processor);
         let done = asleep
             .and_then(|()| does(&call_of))
             .map_err(|raised| raised.or_hint(|| format!("write `{}`", row.usage())).throw(position))?;
-        let took = clock::processor().saturating_sub(began);
-        shared.borrow_mut().bounds.excuse(took);
+        if let Some(began) = began {
+            shared.borrow_mut().bounds.excuse(clock::processor().saturating_sub(began));
+        }
         let due = std::mem::take(&mut shared.borrow_mut().due);
         // One that fails keeps none of the others from what they have to do.
         let called: Vec<_> =

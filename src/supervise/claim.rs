@@ -218,8 +218,10 @@ pub(super) fn images_of(machine: &Machine) -> Vec<(PathBuf, Access)> {
 
 /// What a machine has alone, but for what is locked.
 pub(super) fn alone_of(machine: &Machine) -> impl Iterator<Item = (Exclusive, Part)> {
-    let is_locked = |own: &Exclusive| matches!(own.role, Role::Name | Role::Image);
-    machine.exclusives().into_iter().filter(move |(own, _)| !is_locked(own))
+    const fn is_locked(own: &Exclusive) -> bool {
+        matches!(own.role, Role::Name | Role::Image)
+    }
+    machine.exclusives().iter().filter(|(own, _)| !is_locked(own)).cloned()
 }
 
 fn in_use(path: &Path) -> Fault {

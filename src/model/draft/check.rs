@@ -7,6 +7,7 @@ use crate::model::target::Arch;
 use crate::model::value::{Tty, Value};
 use crate::model::{DialogStep, Feature, Part, PciSlot, Setting, Size, VmName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 pub(super) type Faults = Vec<(Part, Fault)>;
 
@@ -51,7 +52,7 @@ impl Draft {
     }
 
     /// Says that something needs another release or architecture.
-    pub(super) fn lacks(&self, what: &str, feature: Option<Feature>, archs: &[Arch]) -> Option<Fault> {
+    pub(super) fn lacks(&self, what: &dyn Display, feature: Option<Feature>, archs: &[Arch]) -> Option<Fault> {
         let target = self.target;
         if !archs.contains(&target.arch) {
             let names: Vec<String> = archs.iter().map(ToString::to_string).collect();
@@ -67,13 +68,13 @@ impl Draft {
     fn check_settings(&self, faults: &mut Faults) {
         for (name, value) in &self.settings {
             let Some(setting) = Setting::named(name) else { continue };
-            let own = self.lacks(&format!("`{name}`"), setting.feature, setting.archs);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {value}"), value.feature(), setting.archs));
+            let own = self.lacks(&format_args!("`{name}`"), setting.feature, setting.archs);
+            let fault = own.or_else(|| self.lacks(&format_args!("`{name}` {value}"), value.feature(), setting.archs));
             faults.extend(fault.map(|fault| (setting.part(), fault)));
         }
         for (name, tty) in &self.ttys {
-            let own = self.lacks(&format!("`{name}`"), None, &[Arch::Amd64]);
-            let fault = own.or_else(|| self.lacks(&format!("`{name}` {tty}"), tty.feature(), &Arch::ALL));
+            let own = self.lacks(&format_args!("`{name}`"), None, &[Arch::Amd64]);
+            let fault = own.or_else(|| self.lacks(&format_args!("`{name}` {tty}"), tty.feature(), &Arch::ALL));
             faults.extend(fault.map(|fault| (Part::Key(name), fault)));
         }
         let has = |name: &str| self.settings.contains_key(name);
@@ -122,7 +123,7 @@ impl Draft {
         let Some(first) = self.oem_strings.keys().next() else { return };
         let part = || Part::Under("oem_strings", first.to_string());
         faults.extend(
-            self.lacks("`oem_strings`", Some(Feature::OemStrings), &[Arch::Amd64]).map(|fault| (part(), fault)),
+            self.lacks(&"`oem_strings`", Some(Feature::OemStrings), &[Arch::Amd64]).map(|fault| (part(), fault)),
         );
         let outside = self.oem_strings.keys().find(|number| usize::from(**number) > MOST);
         if let Some(number) = outside {
@@ -150,7 +151,7 @@ impl Draft {
             faults.push((Part::Key("fw_cfg"), fault.hint("keep one of them")));
         }
         if !self.fw_items.is_empty()
-            && let Some(fault) = self.lacks("`fw_cfg`", None, &[Arch::Amd64])
+            && let Some(fault) = self.lacks(&"`fw_cfg`", None, &[Arch::Amd64])
         {
             faults.push((Part::Key("fw_cfg"), fault));
         }
@@ -159,15 +160,15 @@ impl Draft {
     fn check_devices(&self, faults: &mut Faults) {
         for (slot, device) in &self.slots {
             let kind = device.kind();
-            if let Some(fault) = self.lacks(kind.name, None, kind.archs) {
+            if let Some(fault) = self.lacks(&kind.name, None, kind.archs) {
                 faults.push((Part::Slot(*slot), fault));
                 continue;
             }
             for item in device.items() {
                 let name = item.parameter.name;
-                let what = format!("`{name}` of {}", kind.name);
+                let what = format_args!("`{name}` of {}", kind.name);
                 let own = self.lacks(&what, item.parameter.feature, &Arch::ALL);
-                let value = || self.lacks(&format!("{what} {}", item.value), item.value.feature(), &Arch::ALL);
+                let value = || self.lacks(&format_args!("{what} {}", item.value), item.value.feature(), &Arch::ALL);
                 let limits = || item.parameter.ty.against(&item.value, self.target);
                 let fault = own.or_else(value).or_else(limits);
                 faults.extend(fault.map(|fault| (Part::option(*slot, item.number, name), fault)));

@@ -40,7 +40,7 @@ impl Draft {
             return;
         }
         let mut whole = |fault: Fault| faults.push((Part::Key("domains"), fault));
-        if let Some(fault) = self.lacks("`domains`", Some(Feature::Domains), &[Arch::Amd64]) {
+        if let Some(fault) = self.lacks(&"`domains`", Some(Feature::Domains), &[Arch::Amd64]) {
             whole(fault);
         }
         if self.settings.get("acpi") == Some(&Value::Flag(false)) {

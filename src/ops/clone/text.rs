@@ -37,7 +37,7 @@ pub(super) fn renamed(text: &str, machine: &MachineDisks, new: &VmName, is_there
 }
 
 fn exclusives(machine: &MachineDisks, role: Role) -> impl Iterator<Item = String> {
-    machine.machine.exclusives().into_iter().filter(move |(one, _)| one.role == role).map(|(one, _)| one.text)
+    machine.machine.exclusives().iter().filter(move |(one, _)| one.role == role).map(|(one, _)| one.text.clone())
 }
 
 /// Returns the path of the clone's disk: with its name in the place of the other, or before that of the file.

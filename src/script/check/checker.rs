@@ -67,7 +67,8 @@ pub(super) struct Checker<'a> {
     /// The function at hand, unless it is the text itself.
     function: Option<ImmutableString>,
     found: Vec<Finding>,
-    words_only: bool,
+    /// The words that are called, while nothing else is that an engine has to know.
+    words: Option<BTreeSet<&'static str>>,
 }
 
 impl<'a> Checker<'a> {
@@ -77,16 +78,16 @@ impl<'a> Checker<'a> {
         for def in ast.iter_fn_def() {
             functions.entry(def.name.to_string()).or_default().insert(def.params.len());
         }
-        let words_only = functions.is_empty();
+        let words = functions.is_empty().then(BTreeSet::new);
         let (scope, aliases, found) = (Vec::new(), Vec::new(), Vec::new());
         let globals = BTreeSet::new();
         let (captured, function) = (None, None);
-        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, words_only }
+        Self { source, ast, role, functions, deep, scope, aliases, globals, captured, function, found, words }
     }
 
-    /// Returns what was found, and whether the text has words only.
-    pub(super) fn into_parts(self) -> (Vec<Finding>, bool) {
-        (self.found, self.words_only)
+    /// Returns what was found, and the words that are called if the text has words only.
+    pub(super) fn into_parts(self) -> (Vec<Finding>, Option<BTreeSet<&'static str>>) {
+        (self.found, self.words)
     }
 
     /// Goes through the text and then through its functions.

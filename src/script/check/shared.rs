@@ -152,10 +152,10 @@ fn name(interface: &InterfaceName) -> String {
 
 fn of_machine(booted: &Booted) -> Vec<Claim> {
     let own = booted.machine.name().to_string();
-    let claim = |(what, part): (Exclusive, Part)| {
-        Claim::new(Shared::Own(what), &own, part_of(&booted.state, &part, Fault::new("")))
+    let claim = |(what, part): &(Exclusive, Part)| {
+        Claim::new(Shared::Own(what.clone()), &own, part_of(&booted.state, part, Fault::new("")))
     };
-    booted.machine.exclusives().into_iter().map(claim).collect()
+    booted.machine.exclusives().iter().map(claim).collect()
 }
 
 /// Sets the claims of recipes against each other. Each comes with the number of its recipe, in order.

@@ -10,15 +10,11 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "allow",
         kind: WordKind::Description,
-        params: &[Param::map("what", Keys::Of(keys)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"], fetch: [\"https://example.org/*\"] }")],
+        params: &[Param::map("what", Keys::Own(&KEYS)).shown("#{ paths: [\"/data/*\"], run: [\"zfs\"], interfaces: [\"tap*\"], listen: [\"0.0.0.0:5901\"], secrets: [\"vnc\"], env: [\"LANG\"], fetch: [\"https://example.org/*\"] }")],
         help: "Lets a recipe that imports libraries do from here on what its own text does not name; `*` stands for any letters but `/`.",
         ..Word::of(allow)
     },
 ];
-
-fn keys() -> Vec<(&'static str, String)> {
-    KEYS.iter().map(|(name, help)| (*name, (*help).to_string())).collect()
-}
 
 fn allow(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let main = call.evaluation().sources.main();

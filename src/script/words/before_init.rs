@@ -63,6 +63,16 @@ impl Disks {
         }
     }
 
+    /// Has of files only those that can be kept, which is tried only where there is something to be kept: not in a
+    /// folder in which nothing can be made.
+    fn only_cheap(mut self, host: &dyn Host, filled: &[PathBuf]) -> Self {
+        if self.have_data || !filled.is_empty() {
+            self.files.retain(|path| matches!(host.has_reflinks(path), Ok(true)));
+        }
+        self.have_data |= filled.iter().any(|path| self.files.contains(path));
+        self
+    }
+
     /// Returns what keeps them, those of a pool at one moment, all by one name.
     fn changes(self, host: &dyn Host) -> Result<Vec<DiskChange>, Fault> {
         let snapshot = free_name(host, &self)?;
@@ -103,7 +113,7 @@ pub(super) fn keep(call: &Call<'_>, machine: &Machine) -> Result<(), Raised> {
 
 /// Returns the disks that can be kept. Of a host that is not here nothing is known.
 fn disks(call: &Call<'_>, machine: &Machine) -> Disks {
-    let mut disks = Disks::default();
+    let (mut disks, mut filled) = (Disks::default(), Vec::new());
     if call.evaluation().run().host.is_assumed() {
         return disks;
     }
@@ -121,8 +131,9 @@ fn disks(call: &Call<'_>, machine: &Machine) -> Disks {
                 let host = &*evaluation.run().host;
                 // What a link leads to is what is kept.
                 let path = host.real(&path);
-                if let Some(has_data) = cheap_file(host, &path).filter(|_| !disks.has(&path)) {
-                    disks.have_data |= has_data;
+                let fact = host.file(&path).filter(|fact| fact.size.is_some() && !fact.is_folder);
+                if let Some(fact) = fact.filter(|_| !disks.has(&path)) {
+                    filled.extend(fact.has_data.then(|| path.clone()));
                     disks.files.push(path);
                 }
             }
@@ -140,13 +151,7 @@ fn disks(call: &Call<'_>, machine: &Machine) -> Disks {
             }
         }
     }
-    disks
-}
-
-/// Returns whether a file has data, if it is one that can be kept at no cost; one in whose folder nothing can be made is none.
-fn cheap_file(host: &dyn Host, path: &Path) -> Option<bool> {
-    let fact = host.file(path).filter(|fact| fact.size.is_some() && !fact.is_folder)?;
-    matches!(host.has_reflinks(path), Ok(true)).then_some(fact.has_data)
+    disks.only_cheap(&*call.evaluation().run().host, &filled)
 }
 
 /// Whether there is room for a snapshot.

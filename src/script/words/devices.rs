@@ -56,7 +56,7 @@ pub(super) fn parameters(kind: &'static DeviceKind) -> Vec<Shown> {
     all
 }
 
-/// Returns the options of a device's word with their help, for the reference and for maps that are written out.
+/// Returns the options of a device's word with their help, for the reference.
 pub(super) fn options(kind: &'static DeviceKind) -> Vec<(&'static str, String)> {
     let help = |p: &Parameter| {
         let since = p.feature.and_then(Feature::needs).map(|needs| format!("; {needs}")).unwrap_or_default();
@@ -66,6 +66,17 @@ pub(super) fn options(kind: &'static DeviceKind) -> Vec<(&'static str, String)> 
     match kind.group.map(|group| group.shape) {
         Some(Shape::Rows) => all.extend(kind.grouped().map(help)),
         Some(Shape::Numbers(key)) => all.extend(kind.grouped().map(|p| (key, help(p).1))),
+        Some(Shape::Pairs | Shape::List) | None => {}
+    }
+    all
+}
+
+/// Returns the names of the options of a device's word.
+pub(super) fn option_names(kind: &'static DeviceKind) -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = kind.options().map(|parameter| parameter.name).collect();
+    match kind.group.map(|group| group.shape) {
+        Some(Shape::Rows) => all.extend(kind.grouped().map(|parameter| parameter.name)),
+        Some(Shape::Numbers(key)) => all.push(key),
         Some(Shape::Pairs | Shape::List) | None => {}
     }
     all

@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-pub(crate) use keys::{keys, reference, set_key};
+use keys::{help, names};
+pub(crate) use keys::{keys, set_key};
 pub(in crate::script) use part::part_of;
 
 /// The keys of the map of `limits`.
@@ -41,7 +42,7 @@ pub(super) const WORDS: &[Word] = &[
     Word {
         name: "bhyve",
         kind: WordKind::Description,
-        params: &[Param::map("machine", Keys::Of(reference)).shown("#{ … }")],
+        params: &[Param::map("machine", Keys::Of(names, help)).shown("#{ … }")],
         returns: Type::Handle(Handle::Vm),
         asks: &[Asks::Paths],
         help: "Describes a machine; nothing happens until `.run()`.",

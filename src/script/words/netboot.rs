@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 pub(super) const WORDS: &[Word] = &[Word {
     name: "netboot",
     kind: WordKind::Description,
-    params: &[Param::map("install", Keys::Of(keys)).shown("#{ os, mirror, answers, args, host, address, server }")],
+    params: &[
+        Param::map("install", Keys::Of(names, help)).shown("#{ os, mirror, answers, args, host, address, server }")
+    ],
     help: "Says how a machine is installed by the network; `vmrun netboot` makes files of it. Or `script: \"#!ipxe…\"`.",
     ..Word::of(netboot)
 }];
@@ -22,8 +24,12 @@ const OWN: [(&str, &str); 4] = [
     ("server", "the address of who has the files (the DHCP server)"),
 ];
 
-fn keys() -> Vec<(&'static str, String)> {
-    KEYS.into_iter().chain(OWN).map(|(name, help)| (name, help.to_string())).collect()
+fn names() -> Vec<&'static str> {
+    KEYS.into_iter().chain(OWN).map(|(name, _)| name).collect()
+}
+
+fn help(key: &str) -> String {
+    KEYS.into_iter().chain(OWN).find(|(name, _)| *name == key).map_or_else(String::new, |(_, help)| help.into())
 }
 
 fn netboot(call: &Call<'_>) -> Result<Dynamic, Raised> {

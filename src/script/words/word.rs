@@ -114,8 +114,8 @@ pub(crate) enum Example {
 pub(crate) enum Keys {
     /// Those of the word alone.
     Own(&'static [(&'static str, &'static str)]),
-    /// Those of a table that others use too.
-    Of(fn() -> Vec<(&'static str, String)>),
+    /// Those of a table that others use too: their names, and the help of one.
+    Of(fn() -> Vec<&'static str>, fn(&str) -> String),
 }
 
 impl Keys {
@@ -123,7 +123,15 @@ impl Keys {
     pub(crate) fn all(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Own(keys) => keys.iter().map(|(name, help)| (*name, (*help).to_string())).collect(),
-            Self::Of(keys) => keys(),
+            Self::Of(names, help) => names().into_iter().map(|name| (name, help(name))).collect(),
+        }
+    }
+
+    /// Returns the names of all, without their help: a check of each map that is written out asks for them.
+    fn names(self) -> Vec<&'static str> {
+        match self {
+            Self::Own(keys) => keys.iter().map(|(name, _)| *name).collect(),
+            Self::Of(names, _) => names(),
         }
     }
 }
@@ -193,8 +201,7 @@ impl Param {
             Example::Number(number) => number.to_string(),
             Example::Written(text) => text.into(),
             Example::Keys => {
-                let keys: Vec<&str> = self.keys.all().into_iter().map(|(name, _)| name).collect();
-                format!("#{{ {} }}", keys.join(", "))
+                format!("#{{ {} }}", self.keys.names().join(", "))
             }
         })
     }
@@ -428,6 +435,14 @@ impl Row {
         match self {
             Self::Word(word) => word.params.iter().flat_map(|param| param.keys.all()).collect(),
             Self::Device(kind) => devices::options(kind),
+        }
+    }
+
+    /// Returns the names of the options that its map may have.
+    pub(crate) fn option_names(self) -> Vec<&'static str> {
+        match self {
+            Self::Word(word) => word.params.iter().flat_map(|param| param.keys.names()).collect(),
+            Self::Device(kind) => devices::option_names(kind),
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn too_long(host: &dyn Host, machine: &Machine) -> Vec<(Part, Fault)>
             let fault = Fault::new(format!("the path of the socket {} has {} bytes", own.text, own.text.len()));
             let hint =
                 format!("a socket's path has at most {most} bytes on {}: choose a shorter one", system(platform));
-            found.push((part, fault.hint(hint)));
+            found.push((part.clone(), fault.hint(hint)));
         }
     }
     found.extend(of_state(host, machine).map(|fault| (Part::Key("name"), fault)));

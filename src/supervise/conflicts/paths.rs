@@ -29,12 +29,9 @@ pub(super) fn is_own(host: &dyn Host, machine: &Machine, path: &Path) -> bool {
 /// The sockets that a hypervisor makes: those of VNC and of a guest's ports; and the log of its serial port.
 fn made(machine: &Machine) -> Vec<(Part, String)> {
     let is_socket = |role| matches!(role, Role::Vnc | Role::Console);
-    let all = machine.exclusives().into_iter();
     let log = machine.serial_log().map(|path| (Part::Key("serial_log"), path.to_string()));
-    all.filter(|(own, _)| is_socket(own.role) && own.text.starts_with('/'))
-        .map(|(own, part)| (part, own.text))
-        .chain(log)
-        .collect()
+    let sockets = machine.exclusives().iter().filter(|(own, _)| is_socket(own.role) && own.text.starts_with('/'));
+    sockets.map(|(own, part)| (part.clone(), own.text.clone())).chain(log).collect()
 }
 
 /// What a hypervisor opens when it starts. Under QEMU devices of the host that are FreeBSD's have another part to play.

@@ -9,7 +9,7 @@
 use super::Conflict;
 use crate::diag::{Fault, Severity};
 use crate::host::worlds::rehearsal::Rehearsed;
-use crate::host::{CONTROL, Control, Effect, Host, Platform, packages};
+use crate::host::{CONTROL, Control, Effect, Host, Platform, Rights, packages};
 use crate::model::{Argv, Backend, Device, DevicePath, Feature, HostDevice, Machine, Part, PciSlot, Size, Tty, Value};
 use crate::supervise::status::MachineStatus;
 use std::collections::BTreeMap;
@@ -21,10 +21,11 @@ pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) ->
         return Vec::new();
     }
     let mut found = Vec::new();
-    let jail = Jail::around(host);
-    kernel(host, jail, severity, &mut found);
-    rights(host, Some(machine), severity, &mut found);
-    jailed(host, Some(machine), jail, severity, &mut found);
+    let may = host.rights();
+    let jail = Jail::around(host, may);
+    kernel(host, may, jail, severity, &mut found);
+    rights(host, may, Some(machine), severity, &mut found);
+    jailed(host, may, Some(machine), jail, severity, &mut found);
     null_modems(host, machine, severity, &mut found);
     slirp(host, machine, &mut found);
     wired(host, machine, severity, &mut found);
@@ -35,9 +36,10 @@ pub(super) fn unready(host: &dyn Host, machine: &Machine, severity: Severity) ->
 /// Returns what whoever runs vmrun may not do on a FreeBSD host, whatever the machine, and how bad that is.
 pub(crate) fn of_host(host: &dyn Host) -> Vec<(Fault, Severity)> {
     let mut found = Vec::new();
-    let jail = Jail::around(host);
-    rights(host, None, Severity::Error, &mut found);
-    jailed(host, None, jail, Severity::Error, &mut found);
+    let may = host.rights();
+    let jail = Jail::around(host, may);
+    rights(host, may, None, Severity::Error, &mut found);
+    jailed(host, may, None, jail, Severity::Error, &mut found);
     found.into_iter().map(|(_, fault, severity)| (fault, severity)).collect()
 }
 
@@ -51,10 +53,10 @@ struct Jail {
 impl Jail {
     /// Returns the jail around vmrun. The kernel is asked only where something is not to be seen that every host has: jails see
     /// what devfs(8) rules show them, and those of /etc/defaults/devfs.rules hide /dev/mem.
-    fn around(host: &dyn Host) -> Option<Self> {
+    fn around(host: &dyn Host, may: Rights) -> Option<Self> {
         let memory = host.settings().nodes.with_file_name("mem");
-        let is_usual = matches!(host.rights().control, Control::Open | Control::Denied | Control::Unknown)
-            && host.file(&memory).is_some();
+        let is_usual =
+            matches!(may.control, Control::Open | Control::Denied | Control::Unknown) && host.file(&memory).is_some();
         if is_usual {
             return None;
         }
@@ -90,12 +92,11 @@ pub(crate) fn has_module(host: &dyn Host, name: &str) -> bool {
 pub(crate) const LOAD_VMM: &str = "kldload vmm, and vmm_load=\"YES\" in /boot/loader.conf";
 
 /// vmm(4). bhyve loads it itself if it is root on the host (libvmmapi, `vm_create`; 12.1 did not), so that this is no error there.
-fn kernel(host: &dyn Host, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
-    let rights = host.rights();
-    if rights.control != Control::Missing || jail.is_some() || has_module(host, "vmm") {
+fn kernel(host: &dyn Host, may: Rights, jail: Option<Jail>, severity: Severity, found: &mut Vec<Conflict>) {
+    if may.control != Control::Missing || jail.is_some() || has_module(host, "vmm") {
         return;
     }
-    found.push(if rights.root {
+    found.push(if may.root {
         let fault = Fault::host("the kernel has no vmm yet: bhyve tries to load it").hint(LOAD_VMM);
         (Part::Whole, fault, Severity::Warning)
     } else {
@@ -104,13 +105,12 @@ fn kernel(host: &dyn Host, jail: Option<Jail>, severity: Severity, found: &mut V
 }
 
 /// Without root bhyve makes machines that go with it (`-M`), as a member of the group vmm (sys/dev/vmm/vmm_dev.c of 2026).
-fn rights(host: &dyn Host, machine: Option<&Machine>, severity: Severity, found: &mut Vec<Conflict>) {
-    let rights = host.rights();
+fn rights(host: &dyn Host, may: Rights, machine: Option<&Machine>, severity: Severity, found: &mut Vec<Conflict>) {
     // Whether a machine is one that goes with its bhyve is not known before it is.
-    let severity = if machine.is_none() && rights.control == Control::Open { Severity::Warning } else { severity };
+    let severity = if machine.is_none() && may.control == Control::Open { Severity::Warning } else { severity };
     let mut lacks = |part: Part, fault: Fault| found.push((part, fault, severity));
-    match rights.control {
-        _ if rights.root => {}
+    match may.control {
+        _ if may.root => {}
         Control::Open => {
             let fault = || {
                 let fault = Fault::host("without root bhyve makes only machines that go when it ends");
@@ -141,13 +141,14 @@ fn rights(host: &dyn Host, machine: Option<&Machine>, severity: Severity, found:
 /// What a jail may do is its owner's, on the host: jail(8), devfs(8).
 fn jailed(
     host: &dyn Host,
+    may: Rights,
     machine: Option<&Machine>,
     jail: Option<Jail>,
     severity: Severity,
     found: &mut Vec<Conflict>,
 ) {
     const ALLOW: &str = "on its host: kldload vmm, then jail -m name=NAME allow.vmm, and allow.vmm in jail.conf(5)";
-    let control = host.rights().control;
+    let control = may.control;
     let Some(jail) = jail else {
         if control == Control::Jailed {
             found.push((Part::Whole, Fault::host("this jail may not make machines").hint(ALLOW), severity));

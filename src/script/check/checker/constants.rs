@@ -34,9 +34,9 @@ impl Checker<'_> {
     /// The keys of a map that is written out as a word's argument.
     pub(super) fn literal_keys(&mut self, rows: &[Row], call: &FnCallExpr) {
         let Some(Expr::Map(map, _)) = call.args.last() else { return };
-        let Some(known) = rows.iter().map(|row| row.options()).find(|options| !options.is_empty()) else { return };
-        for (key, _) in map.0.iter().filter(|(key, _)| !known.iter().any(|(name, _)| *name == key.name.as_str())) {
-            let raised = words::unknown_key(&key.name, &known.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let Some(known) = rows.iter().map(|row| row.option_names()).find(|names| !names.is_empty()) else { return };
+        for (key, _) in map.0.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            let raised = words::unknown_key(&key.name, &known);
             self.report(Rule::UnknownKey, raised.fault, key.pos);
         }
     }

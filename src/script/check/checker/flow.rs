@@ -32,7 +32,7 @@ impl Checker<'_> {
         match statement {
             Stmt::Var(x, flags, _) => self.declare(&x.0, &x.1, *flags),
             Stmt::Assignment(x) => {
-                self.words_only = false;
+                self.words = None;
                 let kind = self.expression(&x.1.rhs);
                 self.assign(&x.1.lhs, x.0.is_op_assignment(), &x.1.rhs, &kind);
             }
@@ -53,7 +53,7 @@ impl Checker<'_> {
                 self.expression(&flow.expr);
             }
             Stmt::For(x, _) => {
-                self.words_only = false;
+                self.words = None;
                 self.expression(&x.2.expr);
                 let depth = self.scope.len();
                 self.name(&x.0.name);
@@ -71,13 +71,13 @@ impl Checker<'_> {
                 self.leave(depth);
             }
             Stmt::Switch(x, position) => {
-                self.words_only = false;
+                self.words = None;
                 self.switch(x, *position);
             }
             Stmt::Return(Some(value), ..) | Stmt::BreakLoop(Some(value), ..) => drop(self.expression(value)),
             Stmt::Import(x, position) => self.import(&x.0, &x.1.name, *position),
             Stmt::Export(x, _) => {
-                self.words_only = false;
+                self.words = None;
                 self.variable(&x.0.name, x.0.pos);
             }
             Stmt::Share(names) => names.iter().for_each(|(name, _)| {

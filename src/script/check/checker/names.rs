@@ -112,7 +112,7 @@ impl Checker<'_> {
             self.report(Rule::Import, fault.hint("import \"std/guest\" as guest;"), position);
             return;
         };
-        self.words_only = false;
+        self.words = None;
         let Some(deep) = &self.deep else {
             self.aliases.push(Alias { name: alias.into(), at: *at, exports: None, is_used: true });
             return;

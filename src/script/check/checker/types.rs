@@ -40,7 +40,7 @@ impl Checker<'_> {
             Expr::MethodCall(call, position) => self.call(call, *position, Some(&ValueKind::Any)),
             Expr::Dot(both, flags, _) => self.dot(both, flags.contains(ASTFlags::BREAK)),
             Expr::Property(..) => {
-                self.words_only = false;
+                self.words = None;
                 ValueKind::Any
             }
             Expr::Index(both, flags, _) => {
@@ -117,13 +117,13 @@ impl Checker<'_> {
 
     fn link(&mut self, base: &ValueKind, link: &Expr, is_index: bool, set: Option<(&Expr, &ValueKind)>) -> ValueKind {
         if is_index {
-            self.words_only = false;
+            self.words = None;
             self.expression(link);
             return ValueKind::Any;
         }
         match link {
             Expr::Property(property, position) => {
-                self.words_only = false;
+                self.words = None;
                 self.property(base, &property.2, *position, set)
             }
             Expr::MethodCall(call, position) => self.call(call, *position, Some(base)),
@@ -198,7 +198,9 @@ impl Checker<'_> {
 
     pub(super) fn call(&mut self, call: &FnCallExpr, position: Position, on: Option<&ValueKind>) -> ValueKind {
         let kinds: Vec<ValueKind> = call.args.iter().map(|arg| self.expression(arg)).collect();
-        self.words_only &= call.op_token.is_none();
+        if call.op_token.is_some() {
+            self.words = None;
+        }
         if call.is_qualified() {
             self.call_of_module(call, position);
             return ValueKind::Any;
@@ -216,7 +218,8 @@ impl Checker<'_> {
         }
         let (name, given, method) = (call.name.as_str(), call.args.len(), on.is_some());
         let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
-        self.words_only &= !rows.is_empty();
+        self.words = self.words.take().filter(|_| !rows.is_empty());
+        self.words.iter_mut().for_each(|words| words.extend(rows.iter().map(|row| row.name())));
         self.literal_keys(&rows, call);
         let fits = |row: &&Row| (row.arity().0..=row.arity().1).contains(&given);
         if self.functions.get(name).is_some_and(|arities| arities.contains(&given)) {

@@ -83,28 +83,30 @@ const OWN: &[Key] = &[
     key("oem_strings", "texts of the maker that SMBIOS shows, by number: #{ \"1\": \"X\" }"),
 ];
 
+/// The key below `tpm` that bhyve does not have.
+const TPM_STATE: Key =
+    key("tpm.state", "the folder in which swtpm keeps what the TPM has to keep; vmrun starts and ends it");
+
 /// Returns every key of a machine.
 pub(crate) fn keys() -> impl Iterator<Item = Key> {
     let settings = SETTINGS.iter().filter(|setting| setting.under.is_none());
     OWN.iter().copied().chain(settings.map(|setting| key(setting.name, setting.help)))
 }
 
-/// Returns every key with its help, those of maps in maps too.
-pub(crate) fn reference() -> Vec<(&'static str, String)> {
-    let help = |setting: &Setting| {
-        let since = setting.feature.and_then(Feature::needs).map(|needs| format!("; {needs}"));
-        format!("{}{}", setting.help, since.unwrap_or_default())
-    };
-    let of_own = |name| match name {
-        "domains" => Feature::Domains.needs(),
-        "oem_strings" => Feature::OemStrings.needs(),
-        _ => None,
-    };
-    let since = |name| of_own(name).map(|needs| format!("; {needs}")).unwrap_or_default();
-    let own = OWN.iter().map(|key| (key.name, format!("{}{}", key.help, since(key.name))));
-    let state =
-        ("tpm.state", "the folder in which swtpm keeps what the TPM has to keep; vmrun starts and ends it".to_string());
-    own.chain(SETTINGS.iter().map(|setting| (setting.name, help(setting)))).chain([state]).collect()
+/// Returns the names of all keys, those of maps in maps too.
+pub(crate) fn names() -> Vec<&'static str> {
+    let own = OWN.iter().map(|key| key.name);
+    own.chain(SETTINGS.iter().map(|setting| setting.name)).chain([TPM_STATE.name]).collect()
+}
+
+/// Returns the help of a key, and since when there is what it asks for.
+pub(crate) fn help(name: &str) -> String {
+    let of_own = [("domains", Feature::Domains), ("oem_strings", Feature::OemStrings)];
+    let feature = of_own.into_iter().find(|(own, _)| *own == name).map(|(_, feature)| feature);
+    let own = OWN.iter().chain([&TPM_STATE]).find(|key| key.name == name).map(|key| (key.help, feature));
+    let setting = || SETTINGS.iter().find(|setting| setting.name == name).map(|one| (one.help, one.feature));
+    let (help, feature) = own.or_else(setting).unwrap_or_default();
+    feature.and_then(Feature::needs).map_or_else(|| help.into(), |needs| format!("{help}; {needs}"))
 }
 
 /// Sets a key of a machine; `()` leaves it as it is.
