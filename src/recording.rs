@@ -23,6 +23,7 @@ pub(crate) mod race;
 pub(crate) mod settled;
 pub(crate) mod sized;
 pub(crate) mod started;
+pub(crate) mod system_files;
 pub(crate) mod taken;
 pub(crate) mod transcript;
 pub(crate) mod words;

@@ -9,6 +9,7 @@ mod machines;
 mod network;
 mod storage;
 
+use super::system_files;
 use kernel::Kernel;
 use machines::Machines;
 use network::Network;
@@ -125,6 +126,16 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 \tinet 127.0.0.1 netmask 0xff000000
 \tgroups: lo
 ";
+
+impl Scenario {
+    /// Returns what is in a file that is there for a recording alone: what the user prepared, or the system has, else hardly anything.
+    pub(crate) fn content_of(&self, path: &str) -> &[u8] {
+        let prepared =
+            self.answers.iter().rev().find(|prepared| matches!(prepared.words.as_slice(), [word] if word == path));
+        let text = prepared.map(|prepared| prepared.text.as_str()).or_else(|| system_files::content(path));
+        text.map_or(FileState::CONTENT, str::as_bytes)
+    }
+}
 
 impl Default for Scenario {
     fn default() -> Self {

@@ -29,4 +29,5 @@ mod nested;
 mod published;
 mod runs;
 mod scripts;
+mod system_files;
 mod words;

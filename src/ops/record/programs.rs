@@ -8,7 +8,8 @@ use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
 use crate::host::{files, program};
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
+    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, system_files,
+    words,
 };
 use std::path::Path;
 
@@ -46,8 +47,8 @@ impl Sessions<'_> {
             }
             let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
             names.truncate(room);
-            let folders = self.learn_folders(&lines);
-            if names.is_empty() && !folders {
+            let files = self.learn_folders(&lines) | self.learn_system_files(&lines);
+            if names.is_empty() && !files {
                 break;
             }
             self.setting.programs.extend(names);
@@ -70,6 +71,24 @@ impl Sessions<'_> {
             self.setting.files.push(FileState { path: folder.into(), is_there: true, is_folder: true });
         }
         any
+    }
+
+    /// Has the files of FreeBSD's be there that the script reads, and that this host has not, and returns whether there are any.
+    fn learn_system_files(&mut self, lines: &[String]) -> bool {
+        let before = self.setting.files.len();
+        for (path, told) in lines.iter().flat_map(|line| system_files::asked(line)) {
+            let is_known = self.setting.files.iter().any(|file| file.path == path);
+            if !is_known && !files::exists(Path::new(path)) {
+                self.assumed.push(told.into());
+                self.setting.files.push(FileState { path: path.into(), is_there: true, is_folder: false });
+            }
+        }
+        for text in lines.iter().filter_map(|line| system_files::assumed(line)) {
+            if !self.assumed.contains(&text) {
+                self.assumed.push(text);
+            }
+        }
+        self.setting.files.len() > before
     }
 
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
