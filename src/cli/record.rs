@@ -76,8 +76,9 @@ does what rc.subr(8) says; /etc/rc.conf is what `--answer /etc/rc.conf=FILE` giv
 service switched on. A download makes an empty file. Programs for files, as cp and mkdir, do what they
 are called for, but for dd and what is large in an enclosure; a template that is not here counts as
 there. `sleep` is short there, and a program that this host lacks succeeds.
-What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`,
-`su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is done.
+What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `lockf`, `nice`, `nohup`, `rtprio`, `screen`,
+`setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is
+done.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network

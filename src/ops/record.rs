@@ -10,6 +10,7 @@ mod programs;
 mod sessions;
 mod setting;
 mod shares;
+mod tolerance;
 
 use self::flow::Known;
 use self::sessions::{Sessions, unsteady};

@@ -63,12 +63,14 @@ impl Answer {
 }
 
 /// An answer that the user prepared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
     /// The call that it is for: a whole command line. One word alone is for every call of the program that only asks.
     pub words: Vec<String>,
     /// The output.
     pub text: String,
+    /// The exit status.
+    pub status: u8,
 }
 
 /// A file that is there before a script begins, or is not, whatever the host has.
@@ -196,7 +198,12 @@ impl World {
         // What fails is no host on which it would work.
         answer.made_up = answer.made_up.filter(|_| answer.status == 0);
         if let Some(prepared) = self.answers.iter().rev().find(is_for) {
-            answer = Answer { output: prepared.text.clone(), reads: answer.reads, ..Answer::default() };
+            answer = Answer {
+                output: prepared.text.clone(),
+                status: prepared.status,
+                reads: answer.reads,
+                ..Answer::default()
+            };
         }
         answer
     }
@@ -264,6 +271,7 @@ mod tests {
         let prepared = |words: &[&str], text: &str| Prepared {
             words: words.iter().map(ToString::to_string).collect(),
             text: text.into(),
+            ..Prepared::default()
         };
         let answers = vec![
             prepared(&["sysctl"], "7\n"),

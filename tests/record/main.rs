@@ -21,6 +21,7 @@ mod host;
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod sandbox;
 
+mod answers;
 mod boots;
 mod files;
 mod folder;

@@ -244,6 +244,9 @@ impl Writer<'_> {
             (program, _) if PASSING.contains(&program) && self.passing.contains(&step.call.command().to_string()) => {
                 Way::Tried("It may be there already.")
             }
+            _ if self.tolerated.contains(&step.call.command().to_string()) => {
+                Way::Tried("It may be so already, and the script goes on.")
+            }
             _ if self.missing.contains(&step.call.command().to_string()) => {
                 Way::Once("Once: the script does so only where something is missing.")
             }

@@ -49,5 +49,5 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
         let why = files::reason(&error);
         Fault::usage(format!("--answer: cannot read {file}: {why}")).hint("give the path of a text")
     })?;
-    Ok(Prepared { words, text })
+    Ok(Prepared { words, text, ..Prepared::default() })
 }
