@@ -20,9 +20,11 @@ pub(crate) mod made_up;
 pub mod merge;
 pub(crate) mod part;
 pub(crate) mod race;
+pub(crate) mod repeated;
 pub(crate) mod settled;
 pub(crate) mod sized;
 pub(crate) mod started;
+pub(crate) mod system_files;
 pub(crate) mod taken;
 pub(crate) mod transcript;
 pub(crate) mod words;
@@ -148,7 +150,7 @@ pub(crate) const TELLERS: &[&str] = &[
 
 /// The programs that run another one, as somebody else, in the background or in a terminal. Their stand-ins take its call as if it stood alone.
 pub(crate) const CARRIERS: &[&str] = &[
-    "cpuset", "daemon", "doas", "env", "idprio", "nice", "nohup", "rtprio", "screen", "setsid", "su", "sudo",
+    "cpuset", "daemon", "doas", "env", "idprio", "lockf", "nice", "nohup", "rtprio", "screen", "setsid", "su", "sudo",
     "timeout", "tmux",
 ];
 
@@ -195,6 +197,7 @@ pub fn carried(argv: &[String]) -> Option<Carried<'_>> {
                 "cpuset" => ("djlnpstx", 0),
                 "nohup" | "setsid" => ("", 0),
                 "timeout" => ("ks", 1),
+                "lockf" => ("t", 1),
                 "idprio" | "rtprio" => ("", 1),
                 "screen" => ("cehLpsStT", 0),
                 _ => ("CDghpRrTtUu", 0),
@@ -341,6 +344,7 @@ mod tests {
             ("cpuset -l 0-3 bhyve a", "bhyve a"),
             ("env -i A=b bhyve a", "bhyve a"),
             ("timeout -k 5 30 bhyve a", "bhyve a"),
+            ("lockf -k -t 0 /var/run/a.lock bhyve a", "bhyve a"),
             ("nohup bhyve a", "bhyve a"),
             ("setsid -w bhyve a", "bhyve a"),
             ("idprio 5 bhyve a", "bhyve a"),
@@ -350,9 +354,18 @@ mod tests {
         for (line, rest) in cases {
             assert_eq!(carried(&argv(line)).unwrap().words.join(" "), rest, "{line}");
         }
-        for line in
-            ["sudo", "sudo -v", "sudo -u", "sudo -s", "tmux ls", "tmux new -d", "screen -ls", "su -", "cpuset -g"]
-        {
+        for line in [
+            "sudo",
+            "sudo -v",
+            "sudo -u",
+            "sudo -s",
+            "tmux ls",
+            "tmux new -d",
+            "screen -ls",
+            "su -",
+            "cpuset -g",
+            "lockf -t 0 9",
+        ] {
             assert_eq!(carried(&argv(line)), None, "{line}");
         }
         for line in ["su root -c ls", "su - -c ls", "su -c class root -c ls", "su -mc ls"] {

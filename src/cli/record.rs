@@ -23,7 +23,7 @@ pub(super) struct RecordArgs {
     /// The exit statuses of bhyve, in turn; the last one repeats
     #[arg(long, value_name = "LIST", default_value = "1", value_delimiter = ',')]
     exits: Vec<u8>,
-    /// Answer a call with the content of a file: `ifconfig=FILE`, `sysctl -n hw.model=FILE`
+    /// Answer a call with the content of a file: `ifconfig=FILE`, `sysctl -n hw.model=FILE`; or give the script `/etc/rc.conf=FILE`
     #[arg(long = "answer", value_name = "CALL=FILE")]
     answers: Vec<String>,
     /// How long each run may take: 60s, 2m
@@ -71,11 +71,14 @@ nothing, write down how they were called, and answer:
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. A download makes an empty file. Programs for files, as cp
-and mkdir, do what they are called for, but for dd and what is large in an enclosure; a template that
-is not here counts as there. `sleep` is short there, and a program that this host lacks succeeds.
-What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `nice`, `nohup`, `rtprio`, `screen`, `setsid`,
-`su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is done.
+192.168.2.5/24 where there is no ifconfig. Where a script reads /etc/rc.subr and this host has none, it
+does what rc.subr(8) says; /etc/rc.conf is what `--answer /etc/rc.conf=FILE` gives, else empty, with the
+service switched on. A download makes an empty file. Programs for files, as cp and mkdir, do what they
+are called for, but for dd and what is large in an enclosure; a template that is not here counts as
+there. `sleep` is short there, and a program that this host lacks succeeds.
+What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `lockf`, `nice`, `nohup`, `rtprio`, `screen`,
+`setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is
+done.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network

@@ -19,7 +19,7 @@ use crate::diag::{Blame, Fault, Source};
 use crate::host::wait;
 use crate::model::Argv;
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized, started,
+    CARRIERS, Call, NAMES, Recording, Scenario, Written, base_name, journal, made_up, sized, started,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -160,7 +160,7 @@ fn without_env(carriers: &str) -> String {
 fn is_made_up(file: &Written, setting: &Scenario) -> bool {
     let is_set = || setting.files.iter().any(|other| other.is_there && other.path == file.path);
     let content = file.content.as_deref();
-    content == Some(sized::CONTENT) || content == Some(FileState::CONTENT) && is_set()
+    content == Some(sized::CONTENT) || content == Some(setting.content_of(&file.path)) && is_set()
 }
 
 fn too_long(within: Duration) -> Fault {

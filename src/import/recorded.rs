@@ -43,6 +43,8 @@ pub(crate) struct Flow {
     pub(crate) missing: Vec<String>,
     /// Those of them that hang on what is gone when the host starts anew.
     pub(crate) passing: Vec<String>,
+    /// The commands that fail where what they do is done already, and after which it goes on all the same.
+    pub(crate) tolerated: Vec<String>,
     /// The machine that it starts before this one.
     pub(crate) after: Option<Before>,
     /// What else is to be known of it.
@@ -83,6 +85,7 @@ pub(crate) fn recipe(
         loaders: Vec::new(),
         missing: &flow.missing,
         passing: &flow.passing,
+        tolerated: &flow.tolerated,
         each_boot: &flow.each_boot,
         goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
@@ -198,6 +201,8 @@ struct Writer<'a> {
     missing: &'a [String],
     /// Those of them that hang on what is gone when the host starts anew.
     passing: &'a [String],
+    /// The commands that fail where what they do is done already, and after which the script goes on all the same.
+    tolerated: &'a [String],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
     /// Whether the script starts the machine again when it reboots.

@@ -8,7 +8,9 @@ pub(crate) mod folder;
 mod guards;
 mod programs;
 mod sessions;
+mod setting;
 mod shares;
+mod tolerance;
 
 use self::flow::Known;
 use self::sessions::{Sessions, unsteady};
@@ -28,7 +30,7 @@ use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
-use crate::recording::{NAMES, Prepared, Recording, Scenario, again, base_name, merge, transcript, words};
+use crate::recording::{Recording, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
 use std::rc::Rc;
@@ -324,37 +326,6 @@ impl Request<'_> {
         let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
     }
-
-    fn setting(&self) -> Result<Scenario, Fault> {
-        let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
-        let is_given = answers.iter().any(|prepared| prepared.words == ["ifconfig"]);
-        let here = if is_given { None } else { standins::interfaces() };
-        let usual = Scenario::default();
-        let interfaces = here.unwrap_or_else(|| usual.interfaces.clone());
-        // One that loads none has them loaded, by loader.conf(5) or rc.conf(5).
-        let loads = standins::script(self.command).is_none_or(|script| script.text.contains("kldload"));
-        let (exits, limit, has_modules) = (self.exits.to_vec(), self.limit, !loads);
-        Ok(Scenario { exits, limit, interfaces, answers, has_modules, ..usual })
-    }
-}
-
-/// Reads `CALL=FILE` and the file.
-fn prepared(text: &str) -> Result<Prepared, Fault> {
-    let form =
-        || Fault::usage(format!("--answer: {text:?} is not CALL=FILE")).hint("as `--answer ifconfig=interfaces.txt`");
-    let (call, file) = text.rsplit_once('=').ok_or_else(form)?;
-    let words = words::split(call).map_err(|fault| fault.context("--answer"))?;
-    let Some(program) = words.first().filter(|_| !file.is_empty()) else { return Err(form()) };
-    if !NAMES.contains(&program.as_str()) {
-        let names = NAMES.iter().copied();
-        let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
-        return Err(fault.did_you_mean(program, names));
-    }
-    let text = files::read_text(Path::new(file)).map_err(|error| {
-        let why = files::reason(&error);
-        Fault::usage(format!("--answer: cannot read {file}: {why}")).hint("give the path of a text")
-    })?;
-    Ok(Prepared { words, text })
 }
 
 /// Warns of what in the script gets past the stand-ins where it is not enclosed.

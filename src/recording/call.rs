@@ -121,6 +121,11 @@ impl Recording {
         call.boots().is_some() && self.restarts.as_ref().map_or_else(usual, |known| known.contains(&call.status))
     }
 
+    /// Whether a file is the node of a machine that is booted, which is there while it runs.
+    pub(crate) fn has_node(&self, path: &str) -> bool {
+        path.strip_prefix("/dev/vmm/").is_some_and(|name| self.boots_of(name) > 0)
+    }
+
     /// Returns how often a machine is booted.
     pub(crate) fn boots_of(&self, name: &str) -> usize {
         self.calls.iter().filter(|call| call.boots() == Some(name)).count()

@@ -98,6 +98,7 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
         put(&mut bytes, prepared.text.as_bytes());
+        put(&mut bytes, prepared.status.to_string().as_bytes());
     }
     bytes
 }
@@ -134,7 +135,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
             return None;
         }
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
-        answers.push(Prepared { words, text: text(take(&mut rest)?) });
+        answers.push(Prepared { words, text: text(take(&mut rest)?), status: number(take(&mut rest)?)? });
     }
     Some(Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules })
 }
@@ -245,11 +246,11 @@ mod tests {
         #[test]
         fn settings_read_back(
             exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
-            answers in vec((vec(".{0,9}", 0..3), ".{0,9}"), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
+            answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
             (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
-            let answers = answers.into_iter().map(|(words, text)| Prepared { words, text }).collect();
+            let answers = answers.into_iter().map(|(words, text, status)| Prepared { words, text, status }).collect();
             let setting = Scenario {
                 exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules
             };

@@ -17,10 +17,48 @@ pub(crate) fn made_up(setting: &Scenario, calls: &[Call]) -> Vec<String> {
     all
 }
 
+/// Returns the calls whose answers were made up and are a text, each once.
+pub(crate) fn told<'a>(setting: &Scenario, calls: &'a [Call]) -> Vec<&'a Call> {
+    let mut world = World::new(setting);
+    let mut all: Vec<&Call> = Vec::new();
+    for call in calls {
+        let answer = world.call(&call.argv);
+        if answer.made_up.is_some() && !answer.output.is_empty() && all.iter().all(|known| known.argv != call.argv) {
+            all.push(call);
+        }
+    }
+    all
+}
+
+/// Returns an answer with other numbers in it, each twice as large and odd: `8` is `17`, `em0` is `em1`.
+pub(crate) fn varied(answer: &str) -> String {
+    let mut text = String::new();
+    let mut rest = answer;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, after) = rest.split_at(at);
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (digits, after) = after.split_at(end);
+        let other = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(2)).map(|number| number | 1);
+        text += before;
+        text += &other.map_or_else(|| digits.to_string(), |number| number.to_string());
+        rest = after;
+    }
+    text + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::recording::Prepared;
+
+    #[test]
+    fn another_answer_has_other_numbers() {
+        let cases =
+            [("8\n", "17\n"), ("em0 9a", "em1 19a"), ("no", "no"), ("99999999999999999999", "99999999999999999999")];
+        for (answer, expected) in cases {
+            assert_eq!(varied(answer), expected);
+        }
+    }
 
     #[test]
     fn what_was_made_up_is_told_once_and_what_was_said_is_not() {
@@ -37,7 +75,11 @@ mod tests {
             "route -n get default",
             "pkg info -e bash",
         ];
-        let answers = vec![Prepared { words: ["sysctl", "-n", "hw.model"].map(String::from).into(), text: "x".into() }];
+        let answers = vec![Prepared {
+            words: ["sysctl", "-n", "hw.model"].map(String::from).into(),
+            text: "x".into(),
+            ..Prepared::default()
+        }];
         let setting = Scenario { has_modules: true, answers, ..Scenario::default() };
         let call = |argv: Vec<String>| Call { argv, ..Call::default() };
         let told = Call { made_up: "/a is there".into(), ..call(argv("cp /a /b")) };

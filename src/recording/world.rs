@@ -9,6 +9,7 @@ mod machines;
 mod network;
 mod storage;
 
+use super::system_files;
 use kernel::Kernel;
 use machines::Machines;
 use network::Network;
@@ -62,12 +63,14 @@ impl Answer {
 }
 
 /// An answer that the user prepared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
     /// The call that it is for: a whole command line. One word alone is for every call of the program that only asks.
     pub words: Vec<String>,
     /// The output.
     pub text: String,
+    /// The exit status.
+    pub status: u8,
 }
 
 /// A file that is there before a script begins, or is not, whatever the host has.
@@ -125,6 +128,16 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 \tinet 127.0.0.1 netmask 0xff000000
 \tgroups: lo
 ";
+
+impl Scenario {
+    /// Returns what is in a file that is there for a recording alone: what the user prepared, or the system has, else hardly anything.
+    pub(crate) fn content_of(&self, path: &str) -> &[u8] {
+        let prepared =
+            self.answers.iter().rev().find(|prepared| matches!(prepared.words.as_slice(), [word] if word == path));
+        let text = prepared.map(|prepared| prepared.text.as_str()).or_else(|| system_files::content(path));
+        text.map_or(FileState::CONTENT, str::as_bytes)
+    }
+}
 
 impl Default for Scenario {
     fn default() -> Self {
@@ -185,7 +198,12 @@ impl World {
         // What fails is no host on which it would work.
         answer.made_up = answer.made_up.filter(|_| answer.status == 0);
         if let Some(prepared) = self.answers.iter().rev().find(is_for) {
-            answer = Answer { output: prepared.text.clone(), reads: answer.reads, ..Answer::default() };
+            answer = Answer {
+                output: prepared.text.clone(),
+                status: prepared.status,
+                reads: answer.reads,
+                ..Answer::default()
+            };
         }
         answer
     }
@@ -253,6 +271,7 @@ mod tests {
         let prepared = |words: &[&str], text: &str| Prepared {
             words: words.iter().map(ToString::to_string).collect(),
             text: text.into(),
+            ..Prepared::default()
         };
         let answers = vec![
             prepared(&["sysctl"], "7\n"),

@@ -21,6 +21,7 @@ mod host;
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod sandbox;
 
+mod answers;
 mod boots;
 mod files;
 mod folder;
@@ -29,4 +30,5 @@ mod nested;
 mod published;
 mod runs;
 mod scripts;
+mod system_files;
 mod words;

@@ -6,7 +6,13 @@ use std::fs;
 use std::path::Path;
 
 /// The arguments of the scripts that take some.
-const ARGUMENTS: &[(&str, &str)] = &[("start-stop.sh", "start"), ("arrays-grub.sh", "web")];
+const ARGUMENTS: &[(&str, &str)] = &[
+    ("start-stop.sh", "start"),
+    ("rc-service.sh", "start"),
+    ("rc-daemon.sh", "start"),
+    ("golden-clone.sh", "web1"),
+    ("arrays-grub.sh", "web"),
+];
 
 #[test]
 fn scripts_as_people_publish_them_become_recipes_or_say_why_not() {

@@ -117,8 +117,9 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     let programs = scenario(folder).map(|setting| setting.programs).unwrap_or_default();
     let tree = Tree::enter(folder, &Above::new(&us, &cwd, &programs, user == "user"))?;
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
-    for file in states() {
-        put(&file).map_err(|why| format!("{}: {why}", file.path))?;
+    let setting = scenario(Path::new(INSIDE)).unwrap_or_default();
+    for file in &setting.files {
+        put(file, setting.content_of(&file.path)).map_err(|why| format!("{}: {why}", file.path))?;
     }
     if stderr_is_socket() {
         reopen_null().map_err(|why| format!("/dev/stderr: {why}"))?;
@@ -163,19 +164,14 @@ fn reopen_null() -> io::Result<()> {
     symlink("null", "/dev/stderr")
 }
 
-/// Returns the files that are as the recording wants them.
-fn states() -> Vec<FileState> {
-    scenario(Path::new(INSIDE)).map(|setting| setting.files).unwrap_or_default()
-}
-
 /// Returns what a recording begins with, by its folder.
 fn scenario(folder: &Path) -> Option<Scenario> {
     read_scenario(&std::fs::read(folder.join("setting")).ok()?)
 }
 
-/// Has a file be there, or not.
+/// Has a file be there with some content, or not be there.
 #[expect(clippy::disallowed_methods, reason = "this is the door: the enclosure's files are given up with it")]
-fn put(state: &FileState) -> io::Result<()> {
+fn put(state: &FileState, content: &[u8]) -> io::Result<()> {
     let path = Path::new(&state.path);
     if !state.is_there {
         return match std::fs::remove_file(path) {
@@ -188,7 +184,7 @@ fn put(state: &FileState) -> io::Result<()> {
     }
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     // A test may be for one that can be run.
-    OpenOptions::new().write(true).create_new(true).mode(0o755).open(path)?.write_all(FileState::CONTENT)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?.write_all(content)
 }
 
 /// Waits for a child, and for all whose parents are gone. Nothing when nobody listens any more.

@@ -3,6 +3,7 @@
 use super::super::expressions::size;
 use super::super::layout::{comment, quoted};
 use super::{Guard, Writer, truncated};
+use crate::bhyve::UEFI_CODE;
 use crate::model::Size;
 use crate::recording::file_programs::{self, FileCall, UNPACKERS};
 use crate::recording::{Call, PASSING, Step, When, base_name, node_of};
@@ -28,9 +29,13 @@ pub(in crate::import) fn copied_vars(argv: &[String]) -> Option<&str> {
     }
 }
 
-/// Whether a call boots a machine whose firmware has its variables in this file.
+/// Whether a call boots a machine with the firmware for which vmrun copies the variables to this file.
 fn has_vars(call: &Call, path: &str) -> bool {
-    let is_rom = |arg: &String| arg.strip_prefix("bootrom,").is_some_and(|rom| rom.split(',').any(|part| part == path));
+    let is_rom = |arg: &String| {
+        arg.strip_prefix("bootrom,")
+            .and_then(|rom| rom.split_once(','))
+            .is_some_and(|(code, vars)| code == UEFI_CODE && vars.split(',').any(|part| part == path))
+    };
     call.boots().is_some() && call.args().iter().any(is_rom)
 }
 
@@ -238,6 +243,9 @@ impl Writer<'_> {
             }
             (program, _) if PASSING.contains(&program) && self.passing.contains(&step.call.command().to_string()) => {
                 Way::Tried("It may be there already.")
+            }
+            _ if self.tolerated.contains(&step.call.command().to_string()) => {
+                Way::Tried("It may be so already, and the script goes on.")
             }
             _ if self.missing.contains(&step.call.command().to_string()) => {
                 Way::Once("Once: the script does so only where something is missing.")

@@ -199,7 +199,7 @@ impl Files {
         let Some(last) = node.turned.last() else { return false };
         if !boots(&node.recording) {
             // That one of its files is missing bhyve says, and vmrun before it; and vmrun knows what runs.
-            if last.is_there && is_of_a_run(&last.path) {
+            if last.is_there && (is_of_a_run(&last.path) || usual.has_node(&last.path)) {
                 let path = hide(&last.path);
                 let remark =
                     format!("Where {path} is there the script takes its machine to run; vmrun knows that by itself.");

@@ -145,6 +145,7 @@ impl Request<'_> {
         };
         let guards = sessions.guards(&command, without.as_deref().unwrap_or(with), &usual.files.asked)?;
         gaps.extend(guards.gaps);
+        let tolerated = sessions.going_on(&command, without.as_deref().unwrap_or(with))?;
         gaps.extend(sessions.hanging(&command, without.as_deref().unwrap_or(with))?);
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
@@ -178,6 +179,7 @@ impl Request<'_> {
             remarks: [usual.files.remarks.clone(), needless(with, plain)].concat(),
             missing: guards.missing,
             passing: guards.passing,
+            tolerated,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),

@@ -145,7 +145,7 @@ pub(super) fn questions(calls: &[Call], others: &[Call]) -> Vec<Call> {
 
 /// Returns the answer to a question that finds something.
 pub(super) fn answer_found(question: &Call) -> Prepared {
-    Prepared { words: question.argv.clone(), text: found(question) }
+    Prepared { words: question.argv.clone(), text: found(question), ..Prepared::default() }
 }
 
 impl Guards {

@@ -7,8 +7,11 @@ use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
 use crate::host::{files, program};
+use crate::model::Argv;
+use crate::recording::hidden::hide;
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, words,
+    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, made_up,
+    system_files, words,
 };
 use std::path::Path;
 
@@ -46,8 +49,8 @@ impl Sessions<'_> {
             }
             let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
             names.truncate(room);
-            let folders = self.learn_folders(&lines);
-            if names.is_empty() && !folders {
+            let files = self.learn_folders(&lines) | self.learn_system_files(&lines);
+            if names.is_empty() && !files {
                 break;
             }
             self.setting.programs.extend(names);
@@ -72,9 +75,28 @@ impl Sessions<'_> {
         any
     }
 
+    /// Has the files of FreeBSD's be there that the script reads, and that this host has not, and returns whether there are any.
+    fn learn_system_files(&mut self, lines: &[String]) -> bool {
+        let before = self.setting.files.len();
+        for (path, told) in lines.iter().flat_map(|line| system_files::asked(line)) {
+            let is_known = self.setting.files.iter().any(|file| file.path == path);
+            if !is_known && !files::exists(Path::new(path)) {
+                self.assumed.push(told.into());
+                self.setting.files.push(FileState { path: path.into(), is_there: true, is_folder: false });
+            }
+        }
+        for text in lines.iter().filter_map(|line| system_files::assumed(line)) {
+            if !self.assumed.contains(&text) {
+                self.assumed.push(text);
+            }
+        }
+        self.setting.files.len() > before
+    }
+
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
     pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let mut gaps = self.hanging_on_time(command, usual)?;
+        gaps.extend(self.hanging_on_answers(command, usual)?);
         let is_own = |call: &&Call| self.setting.programs.iter().any(|name| name == call.program());
         let mut names: Vec<String> = usual.calls.iter().filter(is_own).map(|call| call.program().to_string()).collect();
         names.sort();
@@ -84,7 +106,7 @@ impl Sessions<'_> {
             return Ok(gaps);
         }
         let mut printing = self.setting.clone();
-        let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into() };
+        let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into(), ..Prepared::default() };
         printing.answers.extend(names.iter().map(says));
         let failing = Scenario { are_failing: true, ..self.setting.clone() };
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -104,10 +126,41 @@ impl Sessions<'_> {
             return Ok(Vec::new());
         }
         let mut setting = self.setting.clone();
-        setting.answers.push(Prepared { words: vec!["date".into()], text: "1\n".into() });
+        setting.answers.push(Prepared { words: vec!["date".into()], text: "1\n".into(), ..Prepared::default() });
         let fault = Fault::new("what the script calls hangs on what `date` prints, and the recipe has what that was");
         let fault = fault.hint("let the recipe ask for it: `let now = query(\"date\", [\"+%Y%m%d\"]);`");
         Ok(if self.is_other(command, &setting, usual)? { vec![fault] } else { Vec::new() })
+    }
+
+    /// Tells if what the script calls hangs on what was made up for an answer.
+    fn hanging_on_answers(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        let setting = self.setting.clone();
+        let told = made_up::told(&setting, &usual.calls);
+        let other = |calls: &[&Call]| {
+            let text = |call: &&Call| Prepared {
+                words: call.argv.clone(),
+                text: made_up::varied(&call.output),
+                ..Prepared::default()
+            };
+            let answers = setting.answers.iter().cloned().chain(calls.iter().map(text)).collect();
+            Scenario { answers, ..setting.clone() }
+        };
+        if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
+            return Ok(Vec::new());
+        }
+        let mut gaps = Vec::new();
+        for call in &told {
+            if told.len() > 1 && !self.is_other(command, &other(&[call]), usual)? {
+                continue;
+            }
+            let line = hide(&call.command().to_string());
+            let fault = Fault::new(format!(
+                "what the script calls hangs on what `{line}` prints, which was made up, and the recipe has what that was"
+            ));
+            let option = Argv::new("--answer").arg(format!("{line}=FILE"));
+            gaps.push(fault.hint(format!("say what it is on its host: {option}")));
+        }
+        Ok(gaps)
     }
 
     /// Whether a script calls something else with other answers. One that gives up there does nothing that a recipe could say.

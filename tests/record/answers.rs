@@ -1,0 +1,109 @@
+//! What hangs on answers that were made up, and on calls that fail at a second start.
+
+use crate::sandbox::{Done, Sandbox, same};
+
+const REST: &str = "-s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a";
+
+fn record(sandbox: &Sandbox, script: &str, args: &[&str]) -> Done {
+    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
+    sandbox.finish(&mut sandbox.command(&[&["record", "--on", "freebsd-14.3"], args, &["--", "sh", "s.sh"]].concat()))
+}
+
+/// The recipe's lines before the machine.
+fn before(script: &str) -> String {
+    let done = record(&Sandbox::new(), script, &[]);
+    assert!(
+        done.code == 0 && done.stderr.ends_with("vmrun: same machine, same commands\n"),
+        "{script}\n{}",
+        done.stderr
+    );
+    let (_, text) = done.stdout.split_once("\n\n").unwrap();
+    text.split("\nbhyve(#{").next().unwrap().trim().to_string()
+}
+
+#[test]
+fn a_machine_that_hangs_on_a_made_up_answer_is_told_with_the_way_to_say_it() {
+    let sandbox = Sandbox::new();
+    let script = format!(
+        "n=$(($(sysctl -n hw.ncpu) / 2))\n[ $n -ge 1 ] || n=1\nsysctl -n hw.pagesize >/dev/null\nbhyve -c $n -m 1G {REST}"
+    );
+    let done = record(&sandbox, &script, &[]);
+    same(
+        &done.stderr,
+        "\
+vmrun: made up, where `--answer` says nothing: hw.ncpu is 8; hw.pagesize is 4096
+error: what the script calls hangs on what `sysctl -n hw.ncpu` prints, which was made up, and the recipe has what that was
+ |
+ = hint: say what it is on its host: --answer 'sysctl -n hw.ncpu=FILE'",
+    );
+    let gap = "// NOT DERIVED: what the script calls hangs on what `sysctl -n hw.ncpu` prints, which was made up, and the\n// recipe has what that was.\n";
+    assert!(done.code == 1 && done.stdout.contains(gap), "{}", done.stdout);
+    sandbox.write("cpus", "12\n");
+    let done = record(&sandbox, &script, &["--answer", "sysctl -n hw.ncpu=cpus"]);
+    same(
+        &done.stderr,
+        "vmrun: made up, where `--answer` says nothing: hw.pagesize is 4096\nvmrun: same machine, same commands",
+    );
+    assert!(done.code == 0 && done.stdout.contains("cpus: 6,"), "{}", done.stdout);
+    // The interface by which the host is on its network is one that was made up too.
+    let script = format!(
+        "nic=$(route -n get default | awk '/interface:/ {{ print $2 }}')\nifconfig bridge0 addm $nic\nbhyve -c 1 -m 1G {REST}"
+    );
+    let done = record(&sandbox, &script, &[]);
+    let what = "error: what the script calls hangs on what `route -n get default` prints, which was made up";
+    assert!(done.code == 1 && done.stderr.contains(what), "{}", done.stderr);
+    // What is only looked at tells nothing of the machine.
+    let script = format!("[ $(sysctl -n hw.ncpu) -ge 2 ] || exit 1\nuname -r\nbhyve -c 1 -m 1G {REST}");
+    assert_eq!(record(&sandbox, &script, &[]).code, 0);
+}
+
+#[test]
+fn what_fails_at_a_second_start_and_is_no_fault_of_the_scripts_is_none_of_the_recipes() {
+    let boot = format!("bhyve -c 1 -m 1G {REST}");
+    let tried = |calls: &[&str]| {
+        let line = |call: &&str| {
+            format!("// It may be so already, and the script goes on.\ntry {{ run({call}); }} catch {{ }}")
+        };
+        calls.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let cases = [
+        (
+            format!("pfctl -f /etc/pf.conf\npfctl -e 2>/dev/null\n{boot}\nexit 0"),
+            format!("run(\"pfctl\", [\"-f\", \"/etc/pf.conf\"]);\n{}", tried(&["\"pfctl\", [\"-e\"]"])),
+        ),
+        (
+            format!("route add 10.9.0.0/24 10.0.0.1 || true\nservice dnsmasq onestart\n{boot}\nexit 0"),
+            tried(&["\"route\", [\"add\", \"10.9.0.0/24\", \"10.0.0.1\"]", "\"service\", [\"dnsmasq\", \"onestart\"]"]),
+        ),
+        (
+            format!("vale-ctl -a vale0:em1\ndevctl detach pci0:1:0:0\n{boot}\nexit 0"),
+            tried(&["\"vale-ctl\", [\"-a\", \"vale0:em1\"]", "\"devctl\", [\"detach\", \"pci0:1:0:0\"]"]),
+        ),
+        // What is taken back at the end is there no more at the next start.
+        (
+            format!("vale-ctl -a vale0:em1\n{boot}\nvale-ctl -d vale0:em1\nexit 0"),
+            "run(\"vale-ctl\", [\"-a\", \"vale0:em1\"]);".into(),
+        ),
+        // The script gives up there itself.
+        (
+            format!("set -e\nroute add 10.9.0.0/24 10.0.0.1\n{boot} || true"),
+            "run(\"route\", [\"add\", \"10.9.0.0/24\", \"10.0.0.1\"]);".into(),
+        ),
+        (
+            format!("route add 10.9.0.0/24 10.0.0.1 || exit 1\npfctl -e\n{boot}\nexit 0"),
+            format!("run(\"route\", [\"add\", \"10.9.0.0/24\", \"10.0.0.1\"]);\n{}", tried(&["\"pfctl\", [\"-e\"]"])),
+        ),
+    ];
+    for (script, expected) in cases {
+        same(&before(&script), &expected);
+    }
+}
+
+#[test]
+fn a_lock_keeps_others_out_as_vmrun_does() {
+    let text = |script: &str| record(&Sandbox::new(), script, &[]).stdout;
+    let by_number = text(&format!("exec 9>/var/run/a.lock\nlockf -t 0 9 || exit 1\nbhyve -c 1 -m 1G {REST}\nexit 0"));
+    assert!(!by_number.contains("lockf") && by_number.contains("name: \"a\""), "{by_number}");
+    let around = text(&format!("lockf -k -t 0 /var/run/a.lock bhyve -c 1 -m 1G {REST}\nexit 0"));
+    assert!(around.contains("// The script runs it by `lockf`, which is left out.\n"), "{around}");
+}
