@@ -72,6 +72,7 @@ mod readers;
 mod reflink;
 mod shells;
 mod signed;
+mod signed_images;
 mod ssh;
 mod tools;
 mod upgrade;
