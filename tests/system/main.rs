@@ -70,6 +70,7 @@ mod permit;
 mod ports;
 mod readers;
 mod reflink;
+mod relocated;
 mod shells;
 mod signed;
 mod signed_images;
