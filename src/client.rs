@@ -5,6 +5,7 @@ pub(crate) mod banner;
 pub(crate) mod console;
 pub(crate) mod dialog;
 pub(crate) mod git;
+pub(crate) mod gpgv;
 pub(crate) mod peer;
 pub(crate) mod reach;
 pub(crate) mod screen;

@@ -22,6 +22,7 @@ mod gpt;
 mod inspect;
 mod loader;
 pub(crate) mod migration;
+pub(crate) mod openpgp;
 mod script;
 mod seed;
 pub(crate) mod source;

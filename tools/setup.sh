@@ -258,6 +258,8 @@ debian_needs_test() {
     need_tool git git
     need_tool curl curl
     need_tool openssl openssl
+    need_tool gpg gnupg
+    need_tool gpgv gpgv
     need_tool ssh-keygen openssh-client
     need_tool mandoc mandoc
     need_tool zsh zsh
@@ -580,6 +582,7 @@ freebsd_needs_run() {
 # The base system has make, fsck_msdosfs and, from LLVM, the linker.
 freebsd_needs_test() {
     need_tool bash bash
+    need_tool gpgv gnupg
     need_tool zsh zsh
     need_tool fish fish
     need_tool gmake gmake

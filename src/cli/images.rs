@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
 use crate::model::argv::quote;
 use crate::ops::display::terminal::while_it_takes;
-use crate::ops::images::{self, Checked, Pin, System};
+use crate::ops::images::{self, Checked, Pin, System, Voucher};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -105,11 +105,19 @@ fn pin(args: &PinArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// What is to be known of a pin: where it is from, and what nobody has checked.
+/// What is to be known of a pin: where it is from, and who vouches for that.
 pub(super) fn about(pin: &Pin) -> String {
+    let Pin { name, url, checksums, .. } = pin;
     let signed = if pin.signed.is_empty() { "nothing says whether they are signed" } else { &pin.signed };
-    let name = &pin.name;
-    format!("{name}: {} is what {} says it is (signed: {signed}; vmrun checks no signature)", pin.url, pin.checksums)
+    let only = if checksums.is_https() { "only HTTPS vouches for it" } else { "nothing vouches for it" };
+    let vouched = match &pin.voucher {
+        Voucher::Signer(by) => format!("signed: by {}, with the key {}", by.name, by.fingerprint),
+        Voucher::Unsigned => format!("signed: {signed}; {only}"),
+        Voucher::NoKeyring => format!(
+            "signed: {signed}; {only}, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`"
+        ),
+    };
+    format!("{name}: {url} is what {checksums} says it is ({vouched})")
 }
 
 fn written(pin: &Pin) -> String {

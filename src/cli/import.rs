@@ -66,7 +66,8 @@ What `vmrun export` wrote is a machine with its disks, and known by its content:
 this host has its recipes, or to --out, and the disks to where the recipe has them. Nothing is written over;
 what is there and the same is taken as it is, so that one that was interrupted can be called again.
 --disks puts them elsewhere: the recipe's literals that say where they are get other ones, and it is
-rehearsed with these before anything is written.
+rehearsed with these before anything is written. All disks come into a folder as files, or into a filesystem
+of ZFS as volumes; with both, each stays what it is.
 
 With --all the folder is a whole datastore of vm-bhyve, CBSD's working folder (whose tables are
 read by sqlite3), or holds libvirt's XML. Into the folder of --out come a recipe

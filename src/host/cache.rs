@@ -143,6 +143,24 @@ impl Claim {
         }
     }
 
+    /// Makes a folder for what this process needs for a moment, and takes it; it is empty.
+    pub(crate) fn of_this_process(cache: &Path, stem: &str) -> Result<Self, Fault> {
+        for folder in [cache.to_path_buf(), cache.join(PARTIAL)] {
+            Folder::made(&folder, Keeps::Cache)?;
+        }
+        let folder = files::of_this_process(&cache.join(PARTIAL), stem);
+        let Some(claim) = Self::of(&folder)? else {
+            return Err(Fault::host(format!("{} is somebody else's", folder.display())).hint("try again"));
+        };
+        claim.clear()?;
+        Ok(claim)
+    }
+
+    /// Returns the folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns the lock, which a program that is run for it is to hold too.
     pub(crate) fn lock(&self) -> &File {
         &self.lock

@@ -80,21 +80,28 @@ impl<'a> Fetcher<'a> {
     /// Returns the text of a small file: nothing is known of it but how long it may be, and that it came from where it is. Whoever
     /// is believed has to prove who he is, if the address asks for that.
     pub(crate) fn text(&self, url: &Url, cache: &Path, most: u64) -> Result<String, Fault> {
-        for folder in [cache.to_path_buf(), cache.join(crate::model::fetch::PARTIAL)] {
-            Folder::made(&folder, Keeps::Cache)?;
-        }
-        let folder = files::of_this_process(&cache.join(crate::model::fetch::PARTIAL), "text");
-        let Some(claim) = Claim::of(&folder)? else {
-            return Err(Fault::host(format!("{} is somebody else's", folder.display())).hint("try again"));
-        };
-        claim.clear()?;
-        let data = folder.join(crate::model::fetch::DATA);
+        self.small(url, cache, most, files::read_text)
+    }
+
+    /// Returns the bytes of a small file, which need not be a text.
+    pub(crate) fn bytes(&self, url: &Url, cache: &Path, most: u64) -> Result<Vec<u8>, Fault> {
+        self.small(url, cache, most, files::read_bytes)
+    }
+
+    fn small<T>(
+        &self,
+        url: &Url,
+        cache: &Path,
+        most: u64,
+        read: impl FnOnce(&Path) -> std::io::Result<T>,
+    ) -> Result<T, Fault> {
+        let claim = Claim::of_this_process(cache, "text")?;
+        let data = claim.folder().join(crate::model::fetch::DATA);
         let transfer = Transfer { url, to: &data, size: None, is_trusted: true };
         let came = self.once(transfer, most, &claim, &mut |_| ());
-        let text =
-            came.and_then(|()| files::read_text(&data).map_err(|why| Broken::Fault(io_fault("read", &data)(why))));
-        let text = text.map_err(|why| why.fault_of_text(url));
-        claim.remove().and(text)
+        let content = came.and_then(|()| read(&data).map_err(|why| Broken::Fault(io_fault("read", &data)(why))));
+        let content = content.map_err(|why| why.fault_of_text(url));
+        claim.remove().and(content)
     }
 
     /// Takes the folder of what is on its way, when nobody else has it any more.

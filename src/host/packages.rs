@@ -4,7 +4,7 @@ use super::Platform;
 
 /// What may be missing, with the line that brings it to FreeBSD and to Debian; an empty one is of the base system there, or there
 /// is none.
-const PACKAGES: [(&str, &str, &str); 21] = [
+const PACKAGES: [(&str, &str, &str); 22] = [
     ("bhyve", "", ""),
     ("bhyvectl", "", ""),
     ("bhyveload", "", ""),
@@ -13,6 +13,8 @@ const PACKAGES: [(&str, &str, &str); 21] = [
     ("fetch", "", ""),
     ("firmware", "pkg install edk2-bhyve (or bhyve-firmware)", "apt-get install ovmf"),
     ("git", "pkg install git", "apt-get install git"),
+    // That FreeBSD's package of GnuPG brings gpgv is told from memory.
+    ("gpgv", "pkg install gnupg", "apt-get install gpgv"),
     ("grub-bhyve", "pkg install grub2-bhyve", ""),
     ("ifconfig", "", ""),
     ("ip", "", "apt-get install iproute2"),

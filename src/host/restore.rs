@@ -15,8 +15,8 @@ use super::zstd::Unpacker;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Fault};
 use crate::image::archive::{AGAIN, DiskForm, DiskPart, Extent, Manifest, Reader, WINDOW, ZSTD};
-use crate::model::Argv;
 use crate::model::volume::{Volume, VolumeName};
+use crate::model::{Argv, Size};
 use received::Received;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -154,6 +154,14 @@ impl Place {
             Self::File(path) | Self::Volume(_, path) => path,
         }
     }
+
+    /// Returns how large a disk is there: a volume that was a file may end with more of its last block.
+    pub(crate) fn size(&self, part: &DiskPart) -> Size {
+        match self {
+            Self::Volume(volume, _) if part.form == DiskForm::Bytes => volume.size,
+            Self::File(_) | Self::Volume(..) => part.size,
+        }
+    }
 }
 
 /// A disk that is written, or one that is there and compared.
@@ -261,7 +269,7 @@ impl Written {
             return Ok(NewDisk::Received(Box::new(received)));
         }
         if place.path().exists() {
-            return self.compared(part, place.path());
+            return self.compared(place.size(part), place.path());
         }
         match place {
             Place::File(path) => {
@@ -302,9 +310,9 @@ impl Written {
         Ok(NewDisk::Written(file, device.into()))
     }
 
-    fn compared<'a>(&mut self, part: &DiskPart, path: &Path) -> Result<NewDisk<'a>, Fault> {
+    fn compared<'a>(&mut self, size: Size, path: &Path) -> Result<NewDisk<'a>, Fault> {
         let disk = SparseDisk::open(path)?;
-        if disk.size != part.size.get() {
+        if disk.size != size.get() {
             return Err(another(path));
         }
         self.kept.push(path.into());

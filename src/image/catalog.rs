@@ -6,6 +6,7 @@ use crate::model::name::in_order;
 use crate::model::{Arch, DigestKind, Url};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
@@ -13,11 +14,15 @@ use toml::de::{DeTable, DeValue};
 const OWN: &str = include_str!("catalog.toml");
 
 /// The keys of a row that are texts.
-const TEXTS: [&str; 8] = ["title", "url", "checksums", "digest", "signed", "kind", "user", "note"];
+const TEXTS: [&str; 10] =
+    ["title", "url", "checksums", "digest", "signed", "signature", "keyring", "kind", "user", "note"];
 
 /// All keys of a row.
-pub(crate) const KEYS: [&str; 10] =
-    ["title", "url", "checksums", "digest", "signed", "kind", "user", "note", "amd64", "arm64"];
+pub(crate) const KEYS: [&str; 12] =
+    ["title", "url", "checksums", "digest", "signed", "signature", "keyring", "kind", "user", "note", "amd64", "arm64"];
+
+/// The key of a row, and of the table itself for all rows, that names a file with the keys of publishers.
+pub(crate) const KEYRING: &str = "keyring";
 
 /// The way out of a row that is wrong.
 const EXAMPLE: &str = "[images.mine] with url = \"https://…/{arch}.qcow2\", digest = \"sha512\", amd64 = \"x86_64\"";
@@ -33,6 +38,10 @@ pub(crate) struct System {
     digest: Option<DigestKind>,
     /// Whether the checksums are signed, and how; nothing where the row does not say.
     pub signed: String,
+    /// Where the signature of the checksums is, if they have one by OpenPGP.
+    signature: String,
+    /// The file with the keys of its publisher.
+    keyring: Option<PathBuf>,
     /// The form of its disk, by qemu-img(1)'s name, with what it is packed in: `qcow2`, `raw.xz`.
     pub kind: String,
     /// The user that its image has.
@@ -54,12 +63,22 @@ pub(crate) struct SystemImage {
     pub checksums: Option<Url>,
     /// How that is made.
     pub digest: DigestKind,
+    /// Where the signature of the checksums is, by OpenPGP; where they are themselves if it is around them.
+    pub signature: Option<Url>,
 }
 
 /// All systems, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Catalog {
     systems: BTreeMap<String, System>,
+    keyring: Option<PathBuf>,
+}
+
+/// A table as it is written: rows by name, and the keyring of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows {
+    systems: BTreeMap<String, (System, Range<usize>)>,
+    keyring: Option<PathBuf>,
 }
 
 impl System {
@@ -79,8 +98,14 @@ impl System {
         let of = |fault: Fault| fault.context(format!("the image {name}"));
         let url: Url = filled(&self.url).parse().map_err(of)?;
         let checksums = Some(&self.checksums).filter(|text| !text.is_empty());
-        let checksums = checksums.map(|text| filled(text).replace("{file}", url.file_name()).parse().map_err(of));
-        Ok(SystemImage { checksums: checksums.transpose()?, digest: self.digest.unwrap_or(DigestKind::Sha256), url })
+        let checksums: Option<Url> =
+            checksums.map(|text| filled(text).replace("{file}", url.file_name()).parse().map_err(of)).transpose()?;
+        let at = checksums.as_ref().map_or("", Url::as_str);
+        let signature = Some(&self.signature).filter(|text| !text.is_empty());
+        let signature = signature
+            .map(|text| filled(&text.replace("{checksums}", at)).replace("{file}", url.file_name()).parse().map_err(of))
+            .transpose()?;
+        Ok(SystemImage { checksums, digest: self.digest.unwrap_or(DigestKind::Sha256), url, signature })
     }
 }
 
@@ -105,6 +130,11 @@ impl Catalog {
                 .hint("`vmrun images` lists them; `[images]` in config.toml adds more");
             fault.maybe_hint(self.near(name))
         })
+    }
+
+    /// Returns the file with the keys of a publisher, if this host has one.
+    pub(crate) fn keyring<'a>(&'a self, system: &'a System) -> Option<&'a Path> {
+        system.keyring.as_deref().or(self.keyring.as_deref())
     }
 
     /// Returns what may have been meant: a system that is called nearly so, or of one without a release the newest.
@@ -139,8 +169,23 @@ impl Catalog {
         })?;
         if let Some((_, images)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "images") {
             let DeValue::Table(rows) = images.get_ref() else { return Err(at((not_a_table(), images.span()))) };
-            self.systems.extend(read(rows, is_own).map_err(at)?);
+            let rows = read(rows, is_own).map_err(at)?;
+            self.keyring = rows.keyring.or(self.keyring.take());
+            for (name, (system, span)) in rows.systems {
+                self.take(name, system).map_err(|fault| at((fault, span)))?;
+            }
         }
+        Ok(())
+    }
+
+    /// Takes a row; one that has nothing but a keyring says whose keys are those of the row that is there.
+    fn take(&mut self, name: String, row: System) -> Result<(), Fault> {
+        if !row.url.is_empty() {
+            self.systems.insert(name, row);
+            return Ok(());
+        }
+        self.system(&name)?;
+        self.systems.entry(name).and_modify(|there| there.keyring = row.keyring);
         Ok(())
     }
 }
@@ -156,17 +201,35 @@ pub(crate) fn not_a_table() -> Fault {
 }
 
 /// Reads the rows of a table.
-pub(crate) fn read(rows: &DeTable<'_>, is_own: bool) -> Result<BTreeMap<String, System>, (Fault, Range<usize>)> {
-    let mut systems = BTreeMap::new();
+pub(crate) fn read(rows: &DeTable<'_>, is_own: bool) -> Result<Rows, (Fault, Range<usize>)> {
+    let mut read = Rows::default();
     for (name, row) in rows {
-        let DeValue::Table(keys) = row.get_ref() else {
-            return Err((Fault::new(format!("the image `{}` is no table", name.get_ref())).hint(EXAMPLE), row.span()));
+        let of_row = match row.get_ref() {
+            DeValue::Table(keys) => keys,
+            DeValue::String(text) if name.get_ref() == KEYRING => {
+                read.keyring = Some(keyring(text).map_err(|fault| (fault, row.span()))?);
+                continue;
+            }
+            _ => {
+                let fault = Fault::new(format!("the image `{}` is no table", name.get_ref()));
+                return Err((fault.hint(EXAMPLE), row.span()));
+            }
         };
         let system =
-            system(name.get_ref(), keys, is_own).map_err(|(fault, span)| (fault, span.unwrap_or(name.span())))?;
-        systems.insert(name.get_ref().to_string(), system);
+            system(name.get_ref(), of_row, is_own).map_err(|(fault, span)| (fault, span.unwrap_or(name.span())))?;
+        read.systems.insert(name.get_ref().to_string(), (system, name.span()));
     }
-    Ok(systems)
+    Ok(read)
+}
+
+/// Reads the path of a keyring. What gpgv(1) is told without a slash it looks for in a folder of its own.
+fn keyring(text: &str) -> Result<PathBuf, Fault> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let fault = Fault::new(format!("`{KEYRING}` is a path from the root on, and {text:?} is none"));
+    Err(fault.hint("keyring = \"/usr/local/etc/vmrun/publishers.gpg\""))
 }
 
 fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault, Option<Range<usize>>)> {
@@ -194,10 +257,15 @@ fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault
             "url" => system.url = text.to_string(),
             "checksums" => system.checksums = text.to_string(),
             "signed" => system.signed = text.to_string(),
+            "signature" => system.signature = text.to_string(),
+            KEYRING => system.keyring = Some(keyring(text).map_err(|fault| (fault, Some(value.span())))?),
             "kind" => system.kind = text.to_string(),
             "user" => system.user = text.to_string(),
             _ => system.note = text.to_string(),
         }
+    }
+    if keys.len() == 1 && system.keyring.is_some() {
+        return Ok(system);
     }
     let lacks = |what: &str| (Fault::new(format!("the image `{name}` has no {what}")).hint(EXAMPLE), None);
     if system.url.is_empty() {
@@ -245,8 +313,20 @@ mod tests {
                 assert!(image.url.is_https() && image.checksums.as_ref().is_some_and(Url::is_https), "{name}");
                 assert!(!format!("{image:?}").contains(['{', '}']) || !image.url.as_str().contains('{'), "{name}");
                 assert!(catalog.has(image.url.as_str()));
+                assert!(image.signature.is_none_or(|url| url.is_https() && !url.as_str().contains('{')), "{name}");
             }
         }
+        let signature = |name: &str| {
+            let image = catalog.system(name).unwrap().image(name, Arch::Amd64).unwrap();
+            (image.signature.map(|url| url.as_str().to_string()), image.checksums.unwrap().as_str().to_string())
+        };
+        let (fedora, inside) = signature("fedora-44");
+        assert_eq!(fedora, Some(inside));
+        assert_eq!(
+            signature("ubuntu-24.04").0.as_deref(),
+            Some("https://cloud-images.ubuntu.com/releases/24.04/release/SHA256SUMS.gpg")
+        );
+        assert_eq!((signature("debian-13").0, signature("arch").0), (None, None));
         let freebsd = catalog.system("freebsd-15.1").unwrap().image("freebsd-15.1", Arch::Arm64).unwrap();
         assert_eq!(
             freebsd.url.as_str(),
@@ -271,6 +351,13 @@ mod tests {
         let image = system.image("debian-13", Arch::Amd64).unwrap();
         assert_eq!((image.url.as_str(), system.is_own), ("http://mirror/x/d.img", true));
         assert_eq!(image.checksums.unwrap().as_str(), "http://mirror/d.img.sum");
+        let keyring = |text: &str| {
+            let catalog = Catalog::configured("config.toml", text).unwrap();
+            let of = |name: &str| catalog.keyring(catalog.system(name).unwrap()).map(|path| path.display().to_string());
+            [of("debian-13"), of("alma-9")].map(Option::unwrap_or_default).join(" ")
+        };
+        assert_eq!(keyring("[images]\nkeyring = \"/all\"\n[images.alma-9]\nkeyring = \"/alma\"\n"), "/all /alma");
+        assert_eq!(keyring("[images.alma-9]\nkeyring = \"/alma\"\n"), " /alma");
         let said = |text: &str| {
             let drawn = draw(&Catalog::configured("config.toml", text).unwrap_err(), Colour::Plain);
             let lines =
@@ -289,6 +376,22 @@ mod tests {
         assert_eq!(
             said("[images.a]\ndigest = \"md5\""),
             format!("error: `digest` is \"sha256\" or \"sha512\" --> config.toml:2:10 {example}")
+        );
+        let absolute = |at: &str| {
+            format!(
+                "error: `keyring` is a path from the root on, and \"k.gpg\" is none --> config.toml:2:{at} = hint: keyring = \
+                 \"/usr/local/etc/vmrun/publishers.gpg\""
+            )
+        };
+        assert_eq!(said("[images]\nkeyring = \"k.gpg\""), absolute("11"));
+        assert_eq!(said("[images.a]\nkeyring = \"k.gpg\""), absolute("11"));
+        assert_eq!(
+            said("[images]\nkeyring = 1"),
+            format!("error: the image `keyring` is no table --> config.toml:2:11 {example}")
+        );
+        assert_eq!(
+            said("[images.alma-8]\nkeyring = \"/k\""),
+            "error: there is no image \"alma-8\" --> config.toml:1:9 = hint: did you mean `alma-9`?"
         );
         assert_eq!(
             said("[images.a]\namd64 = [\"x\"]"),

@@ -143,6 +143,11 @@ const KEY_FORMATS: [&str; 3] = ["raw", "hex", "passphrase"];
 /// The compressions that have no level (zfsprops(7), compression).
 const COMPRESSIONS: [&str; 8] = ["on", "off", "lzjb", "gzip", "zle", "lz4", "zstd", "zstd-fast"];
 
+/// Returns a size that ends with a whole block of a volume of whose blocks nobody says how large they are; nothing where there is none.
+pub(crate) fn whole_blocks(size: Size) -> Option<Size> {
+    size.get().checked_next_multiple_of(USUAL_BLOCK.get()).map(Size::bytes)
+}
+
 impl Volume {
     /// Says what zfs(8) would refuse of it, with the option that is at fault.
     pub(crate) fn against(&self) -> Option<(&'static str, Fault)> {

@@ -1,8 +1,9 @@
 //! The table of images of systems, and what their publishers say.
 
+mod voucher;
+
 use super::settings::{platform, settings};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::download::Fetcher;
 use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{Effect, Settings, files, library_tree};
@@ -15,9 +16,7 @@ use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use std::path::Path;
-
-/// How long a file of checksums may be, in bytes.
-const LONGEST: u64 = files::TEXT;
+pub(crate) use voucher::Voucher;
 
 /// What a publisher says of an image.
 #[derive(Clone, Debug)]
@@ -34,8 +33,10 @@ pub(crate) struct Pin {
     pub url: Url,
     /// Where that is said.
     pub checksums: Url,
-    /// Whether what says so is signed.
+    /// Whether what says so is signed, for people.
     pub signed: String,
+    /// Who vouches for what is said there.
+    pub voucher: Voucher,
 }
 
 /// A pin of a recipe, and what its publisher says.
@@ -67,18 +68,19 @@ pub(crate) fn pin(name: &str, arch: Option<Arch>) -> Result<Pin, Vec<Diagnostic>
 
 fn asked(settings: &Settings, catalog: &Catalog, name: &str, arch: Arch) -> Result<Pin, Fault> {
     let system = catalog.system(name)?;
-    let SystemImage { url, checksums, digest: kind } = system.image(name, arch)?;
+    let SystemImage { url, checksums, digest: kind, signature } = system.image(name, arch)?;
     let Some(checksums) = checksums else {
         let fault = Fault::new(format!("the table does not say where the checksums of {name} are"));
         return Err(fault.hint(format!("add `checksums` to [images.{name}] in config.toml")));
     };
-    let text = Fetcher::new(settings.platform, None).text(&checksums, &settings.cache, LONGEST)?;
+    let publisher = voucher::Publisher { settings, checksums: &checksums, keyring: catalog.keyring(system) };
+    let (text, voucher) = publisher.says(signature.as_ref())?;
     let digest = checksums::find(&text, url.file_name(), kind)?.ok_or_else(|| {
         let fault = Fault::host(format!("{checksums} has no {} of {}", kind.name(), url.file_name()));
         fault.hint(format!("its publisher may have moved it: look there, and correct [images.{name:?}] in config.toml"))
     })?;
     let is_of_host = arch == settings.target.arch;
-    Ok(Pin { name: name.into(), arch, is_of_host, digest, url, checksums, signed: system.signed.clone() })
+    Ok(Pin { name: name.into(), arch, is_of_host, digest, url, checksums, signed: system.signed.clone(), voucher })
 }
 
 /// Compares the images that a recipe fetches with what their publishers say: those of the table.

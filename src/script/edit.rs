@@ -101,6 +101,61 @@ fn inside<'a>(written: &'a str, token: &Token) -> Option<&'a str> {
     written.get(token.quote..written.len().checked_sub(1)?)
 }
 
+/// A call of a word of the language whose first argument is a text as a whole: `zvol("zroot/vm/web", 20.GiB, #{ … })`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrittenCall {
+    /// The bytes of the word.
+    pub(crate) word: Range<usize>,
+    /// Those of the text, between its quotes.
+    pub(crate) first: Range<usize>,
+    /// Those of the second argument, if there is one.
+    pub(crate) second: Option<Range<usize>>,
+    /// Those behind both, with the comma before them: nothing where there are no more.
+    pub(crate) rest: Range<usize>,
+}
+
+/// Returns the calls of some words that a text has, in its order; none of a module's function, or of a method, that is called so.
+pub(crate) fn calls(text: &str, words: &[&str]) -> Vec<WrittenCall> {
+    let tokens = tokens(text);
+    let is_word = |at: &usize| {
+        let said =
+            |at: usize| tokens.get(at).and_then(|token: &Token| text.get(token.span.clone())).unwrap_or_default();
+        let before = at.checked_sub(1).map(said).unwrap_or_default();
+        words.contains(&said(*at)) && said(at + 1) == "(" && ![".", "::", "?.", "fn"].contains(&before)
+    };
+    (0..tokens.len()).filter(is_word).filter_map(|at| call(text, tokens.get(at..)?)).collect()
+}
+
+/// Returns the call whose word and bracket come first.
+fn call(text: &str, tokens: &[Token]) -> Option<WrittenCall> {
+    let [word, open, first, ..] = tokens else { return None };
+    let inner = first.span.start + first.quote..first.span.end.checked_sub(1)?;
+    if first.kind != TokenKind::Text || !is_whole(first) {
+        return None;
+    }
+    let (mut depth, mut commas) = (0_usize, Vec::new());
+    for token in tokens.get(1..)?.iter().filter(|token| token.kind == TokenKind::Mark) {
+        match text.get(token.span.clone())? {
+            "(" | "[" | "{" | "#{" | "${" => depth += 1,
+            "," if depth == 1 => commas.push(token.span.start),
+            ")" | "]" | "}" if depth > 1 => depth -= 1,
+            ")" | "]" | "}" => {
+                let end = token.span.start;
+                let of_first = commas.first().copied().unwrap_or(end);
+                // A path that is put together is none that is written.
+                let is_alone = text.get(first.span.end..of_first)?.trim().is_empty();
+                let of_second = commas.get(1).copied().unwrap_or(end);
+                let second = commas.first().map(|comma| comma + 1..of_second);
+                let second = second.filter(|span| text.get(span.clone()).is_some_and(|text| !text.trim().is_empty()));
+                let call = WrittenCall { word: word.span.clone(), first: inner, second, rest: of_second..end };
+                return (is_alone && open.span.start < end).then_some(call);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// What becomes of what a text says as a whole: nothing where nothing is known of it.
 pub(crate) type Whole<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -214,6 +269,49 @@ let a = "db"; let web = `/vm/${name}/db.img`; x("/vm/webmail.img", "zroot/vm/db-
 "http://web.example.org/web", "cp /vm/db/a to web", "instance-id: db-1\nlocal-hostname: db", "instance-id: i-1-db\n", "58:9c:fc:00:00:02", "/vm/web_1");"#;
         assert_eq!(replaced(text, &edits), expected);
         assert_eq!(renamed("f(\"web", "web", "db", &|_| None), [(3..6, "db".to_string())]);
+    }
+
+    #[test]
+    fn a_call_is_found_with_its_arguments_however_they_are_written() {
+        let found = |text: &str| {
+            let shown = |call: &WrittenCall| {
+                let part = |span: &Range<usize>| text[span.clone()].to_string();
+                let second = call.second.as_ref().map_or("-".into(), part);
+                [part(&call.word), part(&call.first), second, part(&call.rest)].join("|")
+            };
+            calls(text, &["disk", "zvol"]).iter().map(shown).collect::<Vec<_>>().join(" ; ")
+        };
+        assert_eq!(found("disk(\"a\")"), "disk|a|-|");
+        assert_eq!(
+            found("x(disk(`a`,20.GiB), zvol(\"b\", f([1, 2], #{ a: 1 }), #{ sparse: true }))"),
+            "disk|a|20.GiB| ; zvol|b| f([1, 2], #{ a: 1 })|, #{ sparse: true }"
+        );
+        assert_eq!(found("zvol(\"b\", `${c}, ${d}`, e,)"), "zvol|b| `${c}, ${d}`|, e,");
+        assert_eq!(found("zvol /* why */ (\"b\" , // that\n 1.GiB)"), "zvol|b| // that\n 1.GiB|");
+        for none in [
+            "disk(a)",
+            "disk(\"a\" + b)",
+            "x::disk(\"a\")",
+            "x.disk(\"a\")",
+            "fn disk(\"a\")",
+            "disk(`${a}`)",
+            "disk(\"a\"",
+            "disk",
+            "\"disk(a)\"",
+            "mydisk(\"a\")",
+        ] {
+            assert_eq!(found(none), "", "{none}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_text_is_its_calls_are_stretches_of_it(text in "(disk|zvol|\\(|\\)|\"a\"|,|#\\{|\\}|`|\\$\\{|é| ){0,12}") {
+            for call in calls(&text, &["disk", "zvol"]) {
+                proptest::prop_assert_eq!(&text[call.word.clone()].len(), &4);
+                proptest::prop_assert!(text.get(call.first).is_some() && text.get(call.rest).is_some());
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::disk_host::host;
 use super::sandbox::Sandbox;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -71,7 +72,7 @@ pub(crate) fn web() -> Sandbox {
 }
 
 /// Has the host's own programs where they can be struck.
-fn own(sandbox: &Sandbox) {
+pub(crate) fn own(sandbox: &Sandbox) {
     for program in PROGRAMS {
         let folder = sandbox.path("fake").display().to_string();
         let text = format!(
@@ -144,12 +145,23 @@ bhyve(#{
 /// Files and what zfs has, by name.
 pub type Content = BTreeMap<String, Vec<u8>>;
 
-/// What there is, by name: files with what is in them, volumes and snapshots with what zfs has of them.
-fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+/// What there is, by name: files with what is in them, volumes and snapshots with what zfs has of them. A program whose caller was killed
+/// may still be about to do what it was called for, so that a file has another name by the time at which it is read.
+fn content(sandbox: &Sandbox) -> Content {
+    let began = std::time::Instant::now();
+    loop {
+        match looked(sandbox) {
+            Err(error) if error.kind() == ErrorKind::NotFound && began.elapsed().as_secs() < 20 => {}
+            all => return all.unwrap(),
+        }
+    }
+}
+
+fn looked(sandbox: &Sandbox) -> std::io::Result<Content> {
     let mut all = BTreeMap::new();
-    let mut add = |folder: &str| {
+    let mut add = |folder: &str| -> std::io::Result<()> {
         for entry in fs::read_dir(sandbox.path(folder)).into_iter().flatten().flatten() {
-            if entry.file_type().unwrap().is_file() {
+            if entry.file_type()?.is_file() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = format!("{folder}/{name}");
                 let kind = entry.path().extension().map(|kind| kind.to_string_lossy().into_owned());
@@ -157,13 +169,14 @@ fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
                 let bytes = if is_text {
                     sandbox.read(path.trim_start_matches('/')).into_bytes()
                 } else {
-                    fs::read(entry.path()).unwrap()
+                    fs::read(entry.path())?
                 };
                 all.insert(path, bytes);
             }
         }
+        Ok(())
     };
-    ["", "vm", "state", "config/recipes", "fake/zvol/zroot/vm", "fake/zvol/tank"].into_iter().for_each(&mut add);
+    ["", "vm", "state", "config/recipes", "fake/zvol/zroot/vm", "fake/zvol/tank"].into_iter().try_for_each(&mut add)?;
     for line in sandbox.read("fake/zfs").lines() {
         let mut fields = line.split('\t');
         let name = fields.next().unwrap_or_default().to_string();
@@ -174,7 +187,7 @@ fn content(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     all.retain(|name, _| !name.contains("@vmrun-before-init"));
     // What was packed at another time is not the same, and is compared by importing it.
     all.get_mut("/web.tar.zst").into_iter().for_each(Vec::clear);
-    all
+    Ok(all)
 }
 
 /// The names that only one of both has, or that differ.

@@ -48,6 +48,8 @@ note   programs       `qemu-img` is not installed, which reads images in the for
                       pkg install qemu-tools
 note   programs       `swtpm` is not installed, which plays the TPM of a machine
                       pkg install swtpm
+note   programs       `gpgv` is not installed, which verifies who signed checksums of images
+                      pkg install gnupg
 note   programs       `dnsmasq` is not installed, which is behind `vmrun netboot serve`
                       pkg install dnsmasq
 ok     viewer         vncviewer
@@ -62,7 +64,7 @@ ok     machines       none, and nothing is left of dead runs
             env!("CARGO_PKG_VERSION")
         ),
     );
-    same(&done.stderr, "vmrun: 1 thing is wrong with this host; 6 notes");
+    same(&done.stderr, "vmrun: 1 thing is wrong with this host; 7 notes");
     assert_eq!(done.code, 3);
 
     let mut command = sandbox.command(&["doctor"]);

@@ -560,7 +560,7 @@ fn a_pin_is_what_the_publisher_says_and_is_old_when_he_says_something_else() {
     same(
         &pinned.stderr,
         "vmrun: mine: http://127.0.0.1:80/x86/mine.img is what http://127.0.0.1:80/x86/SHA256SUMS says it is (signed: not signed; \
-         vmrun checks no signature)",
+         nothing vouches for it)",
     );
     assert_eq!((pinned.code, scene.cache()), (0, Vec::new()));
     let recipe = format!(

@@ -24,7 +24,7 @@ const WEB: &str = r#"bhyve(#{
 "#;
 
 /// What is called, and what is made before.
-const SCENES: [(&str, &str); 8] = [
+const SCENES: [(&str, &str); 9] = [
     ("raw.rhai", "true"),
     ("xz.rhai", "true"),
     ("qcow2.rhai", "true"),
@@ -33,6 +33,10 @@ const SCENES: [(&str, &str); 8] = [
     ("rollback web a --copy", "vmrun snapshot web a --copy && cp vm/image.raw vm/web.img"),
     ("export web web.tar.zst", "true"),
     ("import web.tar.zst --out web.rhai", "vmrun export web web.tar.zst && rm web.rhai vm/web.img vm/web-data.img"),
+    (
+        "import web.tar.zst --out web.rhai --disks zroot/vm",
+        "vmrun export web web.tar.zst && rm web.rhai vm/web.img vm/web-data.img",
+    ),
 ];
 
 fn prepared(command: &str, before: &str) -> Sandbox {

@@ -948,11 +948,11 @@ error: /usr/bin/web.img would be in a folder of the system, and is a disk
     refused(
         &other,
         &["web.tar.zst", "--disks", "zroot/vm"],
-        2,
+        3,
         "
-error: no disk of web is a volume, to be put into zroot/vm
+error: zroot/vm/web is a volume, and this host has no ZFS
  |
- = hint: files come as files into a folder, and volumes as volumes into a filesystem of ZFS
+ = hint: `--disks FOLDER` makes files of all its disks there; or install OpenZFS
 ",
     );
     refused(

@@ -4,16 +4,16 @@ use crate::cli::export::progress;
 use crate::cli::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Argv;
-use crate::ops::import::archive::{MoveOptions, Moved, Unpacker, import};
+use crate::ops::import::archive::{MadePath, MoveOptions, Moved, Unpacker, import};
 
 /// Imports it.
 pub(super) fn run(from: Unpacker, options: &MoveOptions<'_>, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let moved = import(from, options, &mut progress(term, "importing", options.name))?;
     let dry_run = options.dry_run;
     let word = if dry_run { "would make" } else { "made" };
-    for made in &moved.made {
-        let kept = moved.kept.iter().any(|kept| made.starts_with(&format!("{}, ", kept.display())));
-        term.say(if kept { format!("{made}, is there and the same") } else { format!("{word} {made}") });
+    for MadePath { path, shown } in &moved.made {
+        let is_kept = moved.kept.contains(path);
+        term.say(if is_kept { format!("{shown}, is there and the same") } else { format!("{word} {shown}") });
     }
     for name in &moved.locked {
         term.say(format_args!(

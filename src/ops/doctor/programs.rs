@@ -36,6 +36,7 @@ const OF_ALL: &[(&str, &str)] = &[
     ("scp", "is behind `vmrun cp`"),
     ("ssh-keygen", "makes keys of guests, and verifies libraries"),
     ("git", "fetches libraries"),
+    ("gpgv", "verifies who signed checksums of images"),
     ("dnsmasq", "is behind `vmrun netboot serve`"),
 ];
 

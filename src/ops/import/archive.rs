@@ -26,7 +26,7 @@ use crate::ops::{known, settings};
 use crate::script::Recipe;
 use crate::script::library_store::LibraryStore;
 use crate::supervise::recovery;
-use relocation::{Targets, against_elsewhere};
+use relocation::Targets;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,14 +46,22 @@ pub(crate) struct MoveOptions<'a> {
     pub(crate) dry_run: bool,
 }
 
+/// A disk or a text that was made, or would be.
+pub(crate) struct MadePath {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// What one would say of it.
+    pub(crate) shown: String,
+}
+
 /// What was imported.
 pub(crate) struct Moved {
     /// The machine.
     pub(crate) machine: VmName,
     /// Its recipe.
     pub(crate) recipe: PathBuf,
-    /// What was made, or would be: as one would say it.
-    pub(crate) made: Vec<String>,
+    /// What was made, or would be.
+    pub(crate) made: Vec<MadePath>,
     /// The disks that were there, and are the same.
     pub(crate) kept: Vec<PathBuf>,
     /// The parameters with which it was started.
@@ -139,16 +147,15 @@ impl Plan {
         let manifest = &export.manifest;
         against_known(installation, &manifest.machine, &recipe)?;
         let host = settings::host(false)?;
-        against_no_zfs(&host, manifest)?;
         let texts = texts(export, &recipe)?;
         let mut contents = export.texts.clone();
-        let (relocated, text) = targets.applied(manifest, contents.first().map(Vec::as_slice).unwrap_or_default())?;
+        let text = contents.first().map(Vec::as_slice).unwrap_or_default();
+        let (relocated, text) = targets.applied(manifest, text, &host.settings().zvols)?;
+        against_no_zfs(&host, &relocated)?;
         contents.iter_mut().take(1).for_each(|first| first.clone_from(&text));
         let machine = rehearsed(Content { manifest: &relocated, texts: &contents }, installation, &recipe)?;
-        let places = places(&relocated, &machine)?;
-        if targets.are_said() {
-            against_elsewhere(&relocated, &places)?;
-        }
+        let places = places(&relocated, &machine).map_err(|fault| targets.explained(fault))?;
+        targets.against_elsewhere(&relocated, &places)?;
         against_there(&host, &relocated, &places)?;
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
@@ -160,12 +167,18 @@ impl Plan {
     }
 
     fn moved(&self, manifest: &Manifest) -> Moved {
-        let disk = |(part, place): (&DiskPart, &Place)| match place {
-            Place::File(path) => format!("{}, {}", path.display(), part.size.rough()),
-            Place::Volume(volume, _) => format!("the volume {}, {}", volume.name, part.size.rough()),
+        let disk = |(part, place): (&DiskPart, &Place)| {
+            let more = place.size(part).get().saturating_sub(part.size.get());
+            let more = if more == 0 { String::new() } else { format!(", with {more} bytes more to a whole block") };
+            let name = match place {
+                Place::File(path) => path.display().to_string(),
+                Place::Volume(volume, _) => format!("the volume {}", volume.name),
+            };
+            MadePath { path: place.path().into(), shown: format!("{name}, {}{more}", part.size.rough()) }
         };
         let disks = manifest.disks.iter().zip(&self.places).map(disk);
-        let texts = self.texts.iter().map(|(path, _)| path.display().to_string());
+        let texts =
+            self.texts.iter().map(|(path, _)| MadePath { path: path.clone(), shown: path.display().to_string() });
         Moved {
             machine: manifest.machine.clone(),
             recipe: self.recipe.clone(),
@@ -386,12 +399,19 @@ pub(in crate::ops) fn against_place(part: &DiskPart, place: &Place, recipes: &Pa
     Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
 }
 
-/// Refuses streams of zfs-send(8) on a host that receives none.
+/// Refuses volumes on a host that has none, and streams of zfs-send(8) where nothing receives them.
 fn against_no_zfs(host: &System, manifest: &Manifest) -> Result<(), Fault> {
-    let sent = manifest.disks.iter().find(|part| part.form != DiskForm::Bytes);
-    let Some(part) = sent.filter(|_| !host.has_program("zfs")) else { return Ok(()) };
-    let fault = Fault::host(format!("{} is in it as a stream of zfs send, and this host has no ZFS", name_of(part)));
-    Err(fault.hint("export the machine without --zfs-send, if none of its volumes is encrypted; or install OpenZFS"))
+    let is_volume = |part: &&DiskPart| matches!(part.home, Home::Volume(_));
+    let Some(part) = manifest.disks.iter().find(is_volume).filter(|_| !host.has_program("zfs")) else { return Ok(()) };
+    let name = name_of(part);
+    Err(match part.form {
+        DiskForm::Bytes => Fault::host(format!("{name} is a volume, and this host has no ZFS"))
+            .hint("`--disks FOLDER` makes files of all its disks there; or install OpenZFS"),
+        DiskForm::Sent | DiskForm::SentRaw => {
+            Fault::host(format!("{name} is in it as a stream of zfs send, and this host has no ZFS"))
+                .hint("export the machine without --zfs-send, if none of its volumes is encrypted; or install OpenZFS")
+        }
+    })
 }
 
 /// Refuses a stream of a volume that is there: what is on that cannot be compared with it.

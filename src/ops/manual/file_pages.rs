@@ -46,7 +46,7 @@ pub(super) const CONFIG: [(&str, &str); 5] = [
 ];
 
 /// The keys of an image in `config.toml`.
-pub(super) const IMAGE: [(&str, &str); 10] = [
+pub(super) const IMAGE: [(&str, &str); 12] = [
     ("title", "what it is, for people"),
     (
         "url",
@@ -54,13 +54,27 @@ pub(super) const IMAGE: [(&str, &str); 10] = [
     ),
     ("checksums", "where the publisher's checksums are; `{file}` stands for the name of the image's file"),
     ("digest", "how they are made: `sha256` or `sha512`"),
-    ("signed", "whether they are signed, and how"),
+    ("signed", "whether they are signed, and how, for people"),
+    (
+        "signature",
+        "where their signature by OpenPGP is, if they have one; `{checksums}` stands for where they are, and alone means that the \
+      signature is around them",
+    ),
+    (
+        "keyring",
+        "the file of its publisher's keys; a table with nothing else says it of an image that `vmrun images` lists",
+    ),
     ("kind", "the form of the disk, by the names of qemu-img(1), with what it is packed in: `qcow2`, `raw.xz`"),
     ("user", "the user that the image has"),
     ("note", "what else is to be known"),
     ("amd64", "the publisher's name of amd64; two names are that in the file and that of the folder"),
     ("arm64", "the publisher's name of arm64"),
 ];
+
+const KEYRING: &str = "\
+With a keyring `vmrun images pin` and `vmrun new` have gpgv(1) verify the signature of the checksums, and refuse one that is wrong, has \
+expired, or is not by a key of that file. A key is got from its publisher's documentation, and never from where the image is; its \
+fingerprint is compared with what another way says it is, and `gpg --dearmor < KEY.asc >> FILE` adds it to the file.";
 
 const MANIFEST: &str = "\
 The file `vmrun.toml` beside recipes names the libraries that they may import. It is written in TOML. `vmrun lib add` adds a library, and \
@@ -130,6 +144,8 @@ pub(super) fn config() -> Result<String, Fault> {
         "A table `[images.NAME]` is an image of a system, beside those that `vmrun images` lists or in place of one.",
     );
     IMAGE.iter().for_each(|(key, means)| term(&mut roff, &format!("images.NAME.{key}"), means));
+    term(&mut roff, "images.keyring", "the file of the keys of all publishers that have none of their own");
+    prose(&mut roff, KEYRING);
     see_also(&mut roff, "vmrun(1), vmrun-find(1), vmrun-images(1), vmrun.toml(5)");
     text(&roff)
 }
