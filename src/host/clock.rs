@@ -28,6 +28,28 @@ pub(crate) fn uptime() -> Duration {
     nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
 }
 
+/// Returns for how long the host has slept since it was started (suspended to memory or to disk); nothing where the system does not tell.
+///
+/// Linux has a clock that goes on meanwhile, and one that does not: clock_gettime(2). FreeBSD has `CLOCK_BOOTTIME` as another name of
+/// `CLOCK_UPTIME` since 14 (from memory: its sys/_clock_id.h), and whether that one goes on while the host sleeps is not known here. The
+/// time of day against it would tell of a sleep, and of a clock that somebody sets, in the same way: so there nothing is told.
+pub(crate) fn slept() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::time::{ClockId, clock_gettime};
+        const AT_ONCE: Duration = Duration::from_millis(100);
+        let clock = |id| clock_gettime(id).map(Duration::from).ok();
+        // Two clocks are not read in one moment: who is kept waiting in between reads them again.
+        (0..8).find_map(|_| {
+            let (before, all) = (clock(ClockId::CLOCK_MONOTONIC)?, clock(ClockId::CLOCK_BOOTTIME)?);
+            let is_at_once = clock(ClockId::CLOCK_MONOTONIC)?.saturating_sub(before) < AT_ONCE;
+            is_at_once.then(|| all.saturating_sub(before))
+        })
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// A second of 1970, shown as a date of UTC.
 pub(crate) struct Utc(pub u64);
 
