@@ -1,5 +1,6 @@
 //! The time of day.
 
+use super::environment::of_system;
 use std::fmt;
 use std::time::Duration;
 
@@ -28,26 +29,28 @@ pub(crate) fn uptime() -> Duration {
     nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
 }
 
+/// How Linux tells how long it runs, all sleep included (proc(5)).
+const UPTIME: &str = "proc/uptime";
+
 /// Returns for how long the host has slept since it was started (suspended to memory or to disk); nothing where the system does not tell.
 ///
-/// Linux has a clock that goes on meanwhile, and one that does not: clock_gettime(2). FreeBSD has `CLOCK_BOOTTIME` as another name of
-/// `CLOCK_UPTIME` since 14 (from memory: its sys/_clock_id.h), and whether that one goes on while the host sleeps is not known here. The
-/// time of day against it would tell of a sleep, and of a clock that somebody sets, in the same way: so there nothing is told.
+/// Linux tells how long it runs with that, and has a clock which stands still meanwhile. What FreeBSD has of a sleep is not known here:
+/// its `CLOCK_BOOTTIME` is another name of `CLOCK_UPTIME` (from memory: sys/_clock_id.h of 14), and the time of day against that one would
+/// tell of a clock that somebody sets in the same way. So nothing is told there.
 pub(crate) fn slept() -> Option<Duration> {
-    #[cfg(target_os = "linux")]
-    {
-        use nix::time::{ClockId, clock_gettime};
-        const AT_ONCE: Duration = Duration::from_millis(100);
-        let clock = |id| clock_gettime(id).map(Duration::from).ok();
-        // Two clocks are not read in one moment: who is kept waiting in between reads them again.
-        (0..8).find_map(|_| {
-            let (before, all) = (clock(ClockId::CLOCK_MONOTONIC)?, clock(ClockId::CLOCK_BOOTTIME)?);
-            let is_at_once = clock(ClockId::CLOCK_MONOTONIC)?.saturating_sub(before) < AT_ONCE;
-            is_at_once.then(|| all.saturating_sub(before))
-        })
-    }
-    #[cfg(not(target_os = "linux"))]
-    None
+    const AT_ONCE: Duration = Duration::from_millis(100);
+    let awake = || nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from).ok();
+    // Two clocks are not read in one moment: who is kept waiting in between reads them again.
+    (0..8).find_map(|_| {
+        let (before, all) = (awake()?, uptime_of(&std::fs::read_to_string(of_system(UPTIME)).ok()?)?);
+        (awake()?.saturating_sub(before) < AT_ONCE).then(|| all.saturating_sub(before))
+    })
+}
+
+/// Reads `350735.47 234388.90`: how long the system runs, and how long its processors had nothing to do.
+fn uptime_of(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.split_ascii_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A second of 1970, shown as a date of UTC.
@@ -78,6 +81,14 @@ pub(crate) fn stamp() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_a_system_runs_is_read_and_what_is_none_is_nothing() {
+        assert_eq!(uptime_of("350735.47 234388.90\n"), Some(Duration::from_millis(350_735_470)));
+        for wrong in ["", "\n", "-1.0 2.0", "NaN", "inf", "1e400", "one two"] {
+            assert_eq!(uptime_of(wrong), None, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn seconds_of_1970_are_dates_of_utc() {

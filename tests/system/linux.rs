@@ -5,6 +5,7 @@ mod attack;
 mod background;
 mod console;
 mod guest;
+mod guest_clock;
 mod identity;
 mod list;
 mod monitor;
