@@ -9,6 +9,7 @@ pub(crate) mod driver;
 pub(crate) mod event;
 pub(crate) mod freeze;
 mod gone;
+mod guest_clock;
 pub(crate) mod helpers;
 pub(crate) mod holds;
 mod jail;
@@ -36,6 +37,7 @@ use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host};
 use crate::model::VmName;
 use freeze::Frozen;
+use guest_clock::GuestClock;
 use helpers::Helpers;
 use journal::Owner;
 use order::ServiceOptions;
@@ -109,6 +111,8 @@ pub(crate) struct Run {
     pub(crate) permit: RunPermit,
     /// What of its guest is frozen.
     frozen: Option<Frozen>,
+    /// What is known of its clock.
+    clock: GuestClock,
     /// What of the machine runs, or was the last that did.
     program: Working,
     /// Which commands of the recipe are run again when it is evaluated again.
@@ -141,6 +145,7 @@ impl Run {
             last_words,
             dialog: None,
             frozen: None,
+            clock: GuestClock::default(),
             wrong: None,
             late: None,
             helpers: Helpers::default(),

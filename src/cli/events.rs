@@ -33,6 +33,7 @@ A line is a JSON object with `time` (RFC 3339, UTC), `machine` and `event`:
   held      nothing happens until somebody starts it; `error`
   permit    its permit is held, or lost; `state` (held, lost), and of one that is lost `why` and `left_ms`
   freeze    its file systems are frozen for a snapshot, or thawed; `what`
+  clock     the clock of its guest was set after its host had slept, or may be late; `what`
   gone      something that was to be given back is gone already, `what`
   down      all was given back
 

@@ -74,7 +74,7 @@ fn print_lines(progress: &Progress<'_>) {
 pub(super) fn progress_lines(progress: &Progress<'_>) -> Vec<String> {
     match progress {
         Progress::Gone(what) => vec![format!("{what}: it counts as given back")],
-        Progress::Helper(what) | Progress::Freeze(what) => vec![(*what).into()],
+        Progress::Helper(what) | Progress::Freeze(what) | Progress::Clock(what) => vec![(*what).into()],
         Progress::PermitHeld => vec!["the permit is held".into()],
         Progress::PermitLost(why, left) => {
             vec![format!("the permit is lost: {why}; the guest is down in {:.1}s", left.as_secs_f64())]

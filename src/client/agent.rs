@@ -2,6 +2,7 @@
 //! send anything: whatever is no answer within its time is a fault.
 
 pub(crate) mod base64;
+pub(crate) mod clock;
 pub(crate) mod exec;
 pub(crate) mod freeze;
 pub(crate) mod network;

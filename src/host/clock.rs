@@ -1,5 +1,6 @@
 //! The time of day.
 
+use super::environment::of_system;
 use std::fmt;
 use std::time::Duration;
 
@@ -26,6 +27,30 @@ pub(crate) fn uptime() -> Duration {
     #[cfg(not(target_os = "linux"))]
     let clock = nix::time::ClockId::CLOCK_MONOTONIC;
     nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}
+
+/// How Linux tells how long it runs, all sleep included (proc(5)).
+const UPTIME: &str = "proc/uptime";
+
+/// Returns for how long the host has slept since it was started (suspended to memory or to disk); nothing where the system does not tell.
+///
+/// Linux tells how long it runs with that, and has a clock which stands still meanwhile. What FreeBSD has of a sleep is not known here:
+/// its `CLOCK_BOOTTIME` is another name of `CLOCK_UPTIME` (from memory: sys/_clock_id.h of 14), and the time of day against that one would
+/// tell of a clock that somebody sets in the same way. So nothing is told there.
+pub(crate) fn slept() -> Option<Duration> {
+    const AT_ONCE: Duration = Duration::from_millis(100);
+    let awake = || nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from).ok();
+    // Two clocks are not read in one moment: who is kept waiting in between reads them again.
+    (0..8).find_map(|_| {
+        let (before, all) = (awake()?, uptime_of(&std::fs::read_to_string(of_system(UPTIME)).ok()?)?);
+        (awake()?.saturating_sub(before) < AT_ONCE).then(|| all.saturating_sub(before))
+    })
+}
+
+/// Reads `350735.47 234388.90`: how long the system runs, and how long its processors had nothing to do.
+fn uptime_of(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.split_ascii_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A second of 1970, shown as a date of UTC.
@@ -56,6 +81,14 @@ pub(crate) fn stamp() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_long_a_system_runs_is_read_and_what_is_none_is_nothing() {
+        assert_eq!(uptime_of("350735.47 234388.90\n"), Some(Duration::from_millis(350_735_470)));
+        for wrong in ["", "\n", "-1.0 2.0", "NaN", "inf", "1e400", "one two"] {
+            assert_eq!(uptime_of(wrong), None, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn seconds_of_1970_are_dates_of_utc() {

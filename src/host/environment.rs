@@ -3,6 +3,7 @@
 use super::Platform;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +37,11 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         command.env_remove(name);
     });
     command
+}
+
+/// Returns the path of a file by which the system tells something, in the folder that stands for the root of the host.
+pub(super) fn of_system(name: &str) -> PathBuf {
+    PathBuf::from(env("VMRUN_KVM_DIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/".into())).join(name)
 }
 
 /// Returns a secret that a variable holds, or that was handed over.

@@ -1,6 +1,6 @@
 //! Whether the processor helps a hypervisor on Linux (KVM).
 
-use super::environment::env;
+use super::environment::of_system;
 use super::name_service;
 use super::rights::user_name;
 use crate::diag::Fault;
@@ -8,18 +8,12 @@ use crate::model::argv::quote;
 use std::fs::{OpenOptions, metadata, read_to_string};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 
 /// The device by which QEMU asks the kernel.
 const DEVICE: &str = "dev/kvm";
 
 /// What the kernel tells of the processor (proc(5)).
 const PROCESSOR: &str = "proc/cpuinfo";
-
-/// Returns one of these, in the folder that stands for the root of the host.
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env("VMRUN_KVM_DIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/".into())).join(name)
-}
 
 /// What there is of KVM. The device alone says nothing: it may be there and not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +33,8 @@ pub(crate) enum Kvm {
 impl Kvm {
     /// Looks what there is of it on this host.
     pub(crate) fn look() -> Self {
-        let cpuinfo = read_to_string(path(PROCESSOR)).unwrap_or_default();
-        let opened = OpenOptions::new().read(true).write(true).open(path(DEVICE));
+        let cpuinfo = read_to_string(of_system(PROCESSOR)).unwrap_or_default();
+        let opened = OpenOptions::new().read(true).write(true).open(of_system(DEVICE));
         of(&cpuinfo, opened.map(drop), group)
     }
 
@@ -84,7 +78,7 @@ fn of(cpuinfo: &str, opened: io::Result<()>, group: impl FnOnce() -> String) -> 
 
 /// The group that has the device.
 fn group() -> String {
-    let Ok(found) = metadata(path(DEVICE)) else { return "kvm".into() };
+    let Ok(found) = metadata(of_system(DEVICE)) else { return "kvm".into() };
     name_service::group(found.gid()).unwrap_or_else(|| found.gid().to_string())
 }
 

@@ -124,14 +124,20 @@ pub(crate) fn unknown(name: &str, shape: &Shape) -> Fault {
              neighbours",
         );
     }
+    let (agent, way) = match shape.agent {
+        Some(_) => ("its agent says none", ""),
+        None => {
+            ("it has no agent", "; `agent: \"9\"`, a free slot, has the guest asked, whose package is qemu-guest-agent")
+        }
+    };
     let fault = Fault::host(format!(
-        "the address of {name} is not known: its recipe names none, no lease of a DHCP server of this host is for it, and this \
-         host has not spoken to it"
+        "the address of {name} is not known: its recipe names none, {agent}, no lease of a DHCP server of this host is for it, and \
+         this host has not spoken to it"
     ));
-    fault.hint(
-        "--wait 60s waits until it has one; `ssh: #{ address: \"10.0.0.5\" }` in its recipe says it; leases that are elsewhere: \
-         leases = [\"/var/db/dnsmasq.leases\"] in config.toml",
-    )
+    fault.hint(format!(
+        "--wait 60s waits until it has one; `ssh: #{{ address: \"10.0.0.5\" }}` in its recipe says it; leases that are elsewhere: \
+         leases = [\"/var/db/dnsmasq.leases\"] in config.toml{way}"
+    ))
 }
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_CACHE_DIR", "The folder of the files that were fetched."),
     ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
     ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
-    ("VMRUN_KVM_DIR", "The folder in which dev/kvm and proc/cpuinfo are looked for, if not /."),
+    ("VMRUN_KVM_DIR", "The folder in which dev/kvm, proc/cpuinfo and proc/uptime are looked for, if not /."),
     ("VMRUN_CGROUP_DIR", "The folder in which control groups are made, if not /sys/fs/cgroup: one that is delegated."),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),

@@ -289,12 +289,14 @@ impl Run {
         let started = self.feed(Event::Started);
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
         self.note_witness(process);
+        self.clock_begins();
         let ended = loop {
             let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
             let looked = dialog.into_iter().chain(self.helpers_checked()).chain(self.freeze_checked());
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
             let woken = guest.wait(looked.chain(deadline).min());
             self.look_at_freeze(name);
+            self.look_at_clock();
             let event = match woken {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => {

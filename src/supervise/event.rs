@@ -51,6 +51,7 @@ fn fields(progress: &Progress<'_>) -> Option<(&'static str, Value)> {
         Progress::Gone(what) => ("gone", json!({ "what": what })),
         Progress::Helper(what) => ("helper", json!({ "what": what })),
         Progress::Freeze(what) => ("freeze", json!({ "what": what })),
+        Progress::Clock(what) => ("clock", json!({ "what": what })),
         Progress::PermitHeld => ("permit", json!({ "state": "held" })),
         Progress::PermitLost(why, left) => {
             ("permit", json!({ "state": "lost", "why": why, "left_ms": milliseconds(*left) }))
@@ -99,6 +100,7 @@ mod tests {
             Progress::Pauses(Duration::from_secs(1)),
             Progress::NotRestarted("started again 5 times"),
             Progress::Gone("tap1 is gone already"),
+            Progress::Clock("it was set"),
             Progress::Down,
         ];
         let text: String = all.iter().map(shown).collect();
@@ -116,6 +118,7 @@ mod tests {
                  {{\"delay_ms\":1000,\"event\":\"waiting\",{head},{time}}}\n\
                  {{\"error\":\"started again 5 times\",\"event\":\"held\",{head},{time}}}\n\
                  {{\"event\":\"gone\",{head},{time},\"what\":\"tap1 is gone already\"}}\n\
+                 {{\"event\":\"clock\",{head},{time},\"what\":\"it was set\"}}\n\
                  {{\"event\":\"down\",{head},{time}}}\n"
             )
         );

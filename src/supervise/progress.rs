@@ -44,6 +44,8 @@ pub(crate) enum Progress<'a> {
     Helper(&'a str),
     /// File systems of the guest are frozen for a snapshot, or thawed; a sentence.
     Freeze(&'a str),
+    /// The clock of the guest was set, or may be late; a sentence.
+    Clock(&'a str),
     /// The permit of the machine is held.
     PermitHeld,
     /// It is lost: why, and in what time the guest is down.

@@ -3,6 +3,7 @@
 
 use super::host::{Host, SOON, ended};
 use super::sandbox::{Done, same};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
@@ -276,6 +277,42 @@ fn a_machine_may_be_ready_when_its_agent_answers() {
     host.until("web", |status| status.guest.is_some() && host.path("state/web/agent.sock").exists());
     plays(&host, good(""));
     ended(&start.wait(), 0, "vmrun: web runs\nvmrun: web is ready\n");
+}
+
+#[test]
+fn a_host_that_has_slept_has_the_agent_set_the_clock_of_its_guest() {
+    let host = Host::new("run\n");
+    recipe(&host);
+    fs::create_dir_all(host.path("fake/host/proc")).unwrap();
+    // How long the host runs, with all sleep, is the same number until it has slept.
+    let has_slept = |seconds: u64| {
+        host.write("fake/host/proc/uptime.new", &format!("{}.00 0.00\n", 2_000_000_000 + seconds));
+        fs::rename(host.path("fake/host/proc/uptime.new"), host.path("fake/host/proc/uptime")).unwrap();
+    };
+    has_slept(0);
+    ended(&host.run(&["start", "web.rhai"]), 0, "vmrun: web runs\n");
+    let sets = "{\"return\": {}}\n";
+    let heard = plays(&host, move |text| if text.contains("guest-set-time") { sets.into() } else { good("")(text) });
+    has_slept(3600);
+    let begun = Instant::now();
+    let told = || host.log("web").lines().find(|line| line.contains("has slept")).map(String::from);
+    while told().is_none() {
+        assert!(begun.elapsed() < SOON, "{}", host.log("web"));
+        thread::sleep(Duration::from_millis(10));
+    }
+    // What has gone by since the number was read is missing in it.
+    let told = told().unwrap();
+    let seconds = told.strip_prefix("vmrun: the host has slept for ").unwrap();
+    let (seconds, rest) = seconds.split_once("s: ").unwrap();
+    assert!((3600 - SOON.as_secs()..=3600).contains(&seconds.parse().unwrap()), "{told}");
+    assert_eq!(rest, "the clock of the guest was set");
+    let events = host.run(&["events", "web"]).stdout;
+    assert!(events.contains("{\"event\":\"clock\",\"machine\":\"web\","), "{events}");
+    let [asked] = &heard.lock().unwrap().clone()[..] else { panic!("{heard:?}") };
+    assert!(
+        asked.starts_with("{\"arguments\":{\"time\":") && asked.ends_with("},\"execute\":\"guest-set-time\"}"),
+        "{asked}"
+    );
 }
 
 /// A machine whose card is known, with an agent that says where the guest is.

@@ -184,9 +184,9 @@ fn said(host: &Host, line: &str, code: i32, stdout: &str, stderr: &str) {
 fn a_guest_is_found_by_each_way_and_what_is_more_certain_comes_first() {
     let host = web(&format!("user: \"debian\", host_key: \"{KEY} root@web\""));
     let unknown = "
-error: the address of web is not known: its recipe names none, no lease of a DHCP server of this host is for it, and this host has not spoken to it
+error: the address of web is not known: its recipe names none, it has no agent, no lease of a DHCP server of this host is for it, and this host has not spoken to it
  |
- = hint: --wait 60s waits until it has one; `ssh: #{ address: \"10.0.0.5\" }` in its recipe says it; leases that are elsewhere: leases = [\"/var/db/dnsmasq.leases\"] in config.toml
+ = hint: --wait 60s waits until it has one; `ssh: #{ address: \"10.0.0.5\" }` in its recipe says it; leases that are elsewhere: leases = [\"/var/db/dnsmasq.leases\"] in config.toml; `agent: \"9\"`, a free slot, has the guest asked, whose package is qemu-guest-agent
 ";
     said(&host, "ssh web", 3, "", unknown);
     let begin = std::time::Instant::now();

@@ -1,8 +1,11 @@
 //! Real machines on Linux: QEMU's, with real firmware, real iPXE and a real DHCP and TFTP server.
 
+mod addresses;
 mod attack;
 mod background;
 mod console;
+mod guest;
+mod guest_clock;
 mod identity;
 mod list;
 mod monitor;

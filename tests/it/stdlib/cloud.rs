@@ -114,6 +114,17 @@ ifconfig tap1 destroy
     );
 }
 
+#[test]
+fn a_machine_from_an_image_has_a_port_for_an_agent_where_its_recipe_says_so() {
+    let with =
+        planned(&recipe("debian-13", "bridge: \"bridge2\", tap: \"tap1\", agent: true, address: \"10.0.0.5\","), &[]);
+    let port = " -s 26,virtio-console,org.qemu.guest_agent.0=[tmp]/state/web/agent.sock";
+    assert!(with.contains(port), "{with}");
+    let without = planned(&recipe("debian-13", "bridge: \"bridge2\", tap: \"tap1\", agent: false,"), &[]);
+    let bhyve = |text: &str| text.lines().find(|line| line.starts_with("bhyve ")).map(String::from);
+    assert_eq!(bhyve(&with.replace(port, "")), bhyve(&without));
+}
+
 /// The fault of a recipe, and its way out.
 fn refused(recipe: &str) -> String {
     let done = plan(&Sandbox::new(), recipe, &["--init"]);
@@ -130,6 +141,11 @@ fn what_an_image_cannot_become_is_refused_with_a_way_out() {
     for (found, expected) in [
         (of(""), "nobody could reach the machine | write ssh_port: 2222, or bridge: \"bridge0\" and tap: \"tap1\""),
         (of("ssh_port: 2222, tap: \"tap1\""), "`tap` is for another network than one with `ssh_port` | leave it out"),
+        (
+            of("ssh_port: 2222, address: \"10.0.0.5\""),
+            "`address` is for another network than one with `ssh_port` | leave it out",
+        ),
+        (of("tap: \"tap1\", agent: 9"), "`agent` is true or false: its port is in slot 26 | write agent: true"),
         (of("tap: \"tap1\", open: true"), "`open` is for another network than a bridge | leave it out"),
         (
             of("ssh_port: 99999"),

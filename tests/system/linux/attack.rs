@@ -1,5 +1,7 @@
 //! Real machines under QEMU, killed and crowded: `make test` does a share, and `make attack` all of it (VMRUN_ATTACK=all).
 
+mod frozen;
+
 use super::{Network, SOON, World, need, qemus_in, search_path, signal, utf8, wait_for};
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};

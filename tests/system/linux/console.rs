@@ -1,26 +1,18 @@
 //! Serial consoles of real guests under QEMU.
 
-use super::story::{GUEST, Root};
-use super::{FIRMWARE, SOON, World, need, need_firmware, read, tool, utf8, wait_for};
+use super::guest::{bootable, end};
+use super::story::Root;
+use super::{FIRMWARE, SOON, World, read, utf8, wait_for};
 use crate::terminal::Terminal;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use vmrun::internals::supervise::status::MachineStatus;
-
-/// A kernel from a file wants a card that is open (iPXE under UEFI).
-const BOOT: &str = "#!ipxe\nifopen net0 ||\nkernel file:/linux initrd=initrd console=ttyS0 quiet\n\
-                    initrd --name initrd file:/initrd\nboot\n";
+use std::process::Stdio;
 
 /// A world whose machine ends with the test.
 struct Host(World);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let status = MachineStatus::read(&read(&self.0.path("state/guest/standing.json")));
-        for pid in status.iter().flat_map(|it| [it.supervisor, it.guest]).flatten() {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).output();
-        }
+        end(&self.0, "guest");
     }
 }
 
@@ -33,19 +25,6 @@ impl Host {
     }
 }
 
-/// Makes the disk of a Linux that asks who is there.
-fn disk(world: &World) -> PathBuf {
-    let system = Root::new(world, "login", "login.init").pack();
-    tool("gzip", &["-f", utf8(&system)]);
-    let (image, script) = (world.path("guest.img"), world.write("guest.ipxe", BOOT));
-    let made = world.vmrun().args(["image", "ipxe", "--size", "24M", "--script"]).arg(script).arg(&image).status();
-    assert!(made.unwrap().success());
-    let volume = format!("{}@@20480", image.display());
-    tool("mcopy", &["-i", &volume, &format!("{GUEST}/linux"), "::/linux"]);
-    tool("mcopy", &["-i", &volume, &format!("{}.gz", system.display()), "::/initrd"]);
-    image
-}
-
 /// Logs in, and waits for the prompt of its shell.
 fn log_in(terminal: &mut Terminal) {
     terminal.types("root\r");
@@ -56,13 +35,10 @@ fn log_in(terminal: &mut Terminal) {
 
 #[test]
 fn a_linux_is_logged_into_restarted_and_powered_off_at_its_console() {
-    need(&["qemu-system-x86_64", "mcopy", "gzip"]);
-    need_firmware();
-    assert!(Path::new(GUEST).join("complete").is_file(), "this test needs {GUEST}: tools/setup.sh test");
     let host = Host(World::new());
     let slots = format!(
         "\"1\": nvme(\"{}\", #{{ ro: true }}), \"5\": virtio_net(\"slirp\"), \"31\": lpc()",
-        disk(&host.0).display()
+        bootable(&host.0, &Root::new(&host.0, "login", "login.init")).display()
     );
     let machine = format!("name: \"guest\", memory: 512.MiB, bootrom: uefi(), com1: \"stdio\", slots: #{{ {slots} }}");
     let recipe = host.0.write("guest.rhai", format!("bhyve(#{{ {machine} }}).run();\n"));

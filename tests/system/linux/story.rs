@@ -63,8 +63,12 @@ impl Root {
         fs::write(self.folder.join(to), text).unwrap();
     }
 
+    pub(super) fn folder(&self, name: &str) {
+        fs::create_dir_all(self.folder.join(name)).unwrap();
+    }
+
     /// Adds a program of this system with its libraries, if it has any.
-    fn program(&self, program: &Path, to: &str) {
+    pub(super) fn program(&self, program: &Path, to: &str) {
         self.copy(program, to);
         let output = Command::new("ldd").arg(program).env("LC_ALL", "C").output().unwrap();
         let said = [output.stdout, output.stderr].concat();
@@ -85,7 +89,7 @@ impl Root {
     }
 }
 
-fn found(program: &str) -> PathBuf {
+pub(super) fn found(program: &str) -> PathBuf {
     let path = search_path();
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.is_file()).unwrap()
 }
