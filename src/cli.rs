@@ -399,6 +399,9 @@ struct Only<A: clap::Args> {
 fn short_cli(args: &[String]) -> Option<Cli> {
     let at = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
     if is_recipe(&args[at]) {
+        if let Some(args) = plain(args) {
+            return Some(Cli { verbose: false, command: Command::Run(args) });
+        }
         return only(args, Command::Run);
     }
     let rest = || [&args[..at], &args[at + 1..]].concat();
@@ -408,6 +411,16 @@ fn short_cli(args: &[String]) -> Option<Cli> {
         "monitor" => only(&rest(), Command::Monitor),
         _ => None,
     }
+}
+
+/// Reads `vmrun RECIPE` and `vmrun RECIPE --init`, which clap would read in the same way.
+fn plain(args: &[String]) -> Option<run::RunArgs> {
+    let (recipe, init) = match args {
+        [_, recipe] => (recipe, false),
+        [_, recipe, flag] | [_, flag, recipe] if flag == "--init" => (recipe, true),
+        _ => return None,
+    };
+    Some(run::RunArgs::plain(recipe, init))
 }
 
 fn only<A: clap::Args>(args: &[String], command: impl FnOnce(A) -> Command) -> Option<Cli> {
@@ -475,6 +488,17 @@ mod tests {
             });
             assert_eq!(name, by_itself, "{line}");
             assert_eq!(is_verbose, name.map(|_| line.contains(" -v") || line.contains("--verbose")), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_without_clap_is_what_clap_reads() {
+        for line in ["vmrun web.rhai", "vmrun web.rhai --init", "vmrun --init web.rhai"] {
+            let args = words(line);
+            assert_eq!(plain(&args), Only::try_parse_from(&args).ok().map(|only| only.args), "{line}");
+        }
+        for line in ["vmrun web.rhai --user-net", "vmrun -v web.rhai", "vmrun web.rhai --init --init", "vmrun"] {
+            assert_eq!(plain(&words(line)), None, "{line}");
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use std::time::Duration;
 
 /// Which recipe, and what it is told.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(super) struct RecipeArgs {
     /// The recipe
     pub(super) recipe: String,
@@ -17,7 +17,7 @@ pub(super) struct RecipeArgs {
 }
 
 /// What a recipe is told, however many there are.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(super) struct GivenArgs {
     /// Initialize the machine: make its disks, boot its installer
     #[arg(long)]
@@ -31,7 +31,7 @@ pub(super) struct GivenArgs {
 }
 
 /// What its machine needs to run.
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(super) struct PermitArgs {
     /// Run the machine only while a command lives that has written its first line: 'etcdctl lock vm/db'
     #[arg(long, value_name = "CMD")]

@@ -1,7 +1,7 @@
 //! `vmrun run RECIPE`, which is `vmrun RECIPE`: rehearse, then run in the foreground.
 
 use super::term::Term;
-use super::{PermitArgs, RecipeArgs, fetching};
+use super::{GivenArgs, PermitArgs, RecipeArgs, fetching};
 use crate::diag::Diagnostic;
 use crate::diag::snippet::{Colour, draw};
 use crate::model::span;
@@ -14,18 +14,30 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-#[derive(Args)]
+#[derive(Args, Debug, PartialEq)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) recipe: RecipeArgs,
     #[command(flatten)]
     pub(super) permit: PermitArgs,
     /// How long the guest may take to power off when it is asked to: 60s, 2m
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = STOP_WITHIN.0, value_parser = duration)]
     pub(super) stop_within: Duration,
     /// Add what happens to a file, as lines of JSON (see `vmrun events --help`)
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+}
+
+/// How long a guest has where nothing is said, as it is written and as it is.
+const STOP_WITHIN: (&str, Duration) = ("60s", Duration::from_secs(60));
+
+impl RunArgs {
+    /// Those of a command line that names a recipe, and says nothing but `--init`: telling clap all that there could be takes
+    /// a twentieth of a start.
+    pub(super) fn plain(recipe: &str, init: bool) -> Self {
+        let recipe = RecipeArgs { recipe: recipe.into(), given: GivenArgs { init, ..GivenArgs::default() } };
+        Self { recipe, permit: PermitArgs::default(), stop_within: STOP_WITHIN.1, events: None }
+    }
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
