@@ -14,6 +14,7 @@ pub(crate) mod fed;
 pub(crate) mod file_programs;
 pub(crate) mod guests;
 pub(crate) mod hidden;
+pub(crate) mod jailed;
 pub(crate) mod journal;
 pub(crate) mod lost;
 pub(crate) mod made_up;

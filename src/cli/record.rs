@@ -78,7 +78,7 @@ are called for, but for dd and what is large in an enclosure; a template that is
 there. `sleep` is short there, and a program that this host lacks succeeds.
 What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `lockf`, `nice`, `nohup`, `rtprio`, `screen`,
 `setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is
-done.
+done. A machine that `jexec` or `jail -c … command=bhyve …` boots has its jail in the recipe.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network

@@ -6,7 +6,7 @@ use super::{device, loader};
 use crate::bhyve::UEFI_CODE;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
-use crate::model::{Arch, Draft, Limits, Part, Setting, Size, Topology, Value};
+use crate::model::{Arch, Draft, Jail, Limits, Part, Setting, Size, Topology, Value};
 
 /// Returns the statements that describe a machine and run it: what differs from bhyve's defaults, a slot a line.
 ///
@@ -92,6 +92,7 @@ fn processors(draft: &Draft) -> Entries {
         None if draft.cpus == 1 => {}
         None => all.push(("cpus", Piece::Text(draft.cpus.to_string()))),
     }
+    all.extend(draft.jail.as_ref().map(|jail| ("jail", self::jail(jail))));
     if !draft.pins.is_empty() {
         let pin = |(vcpu, set): (&u16, &crate::model::CpuSet)| {
             (quoted(&vcpu.to_string()), Piece::Text(quoted(&set.to_string())))
@@ -112,6 +113,17 @@ fn processors(draft: &Draft) -> Entries {
         all.push(("domains", Piece::List(domains.collect())));
     }
     all
+}
+
+/// A jail that is there by its name, one that is made with what is said of it.
+fn jail(jail: &Jail) -> Piece {
+    let name = Piece::Text(quoted(jail.name.as_str()));
+    if !jail.is_made {
+        return name;
+    }
+    let switch = |key: &str| (key.to_string(), Piece::Text("true".into()));
+    let network = jail.has_network.then(|| switch("vnet"));
+    Piece::Map([("name".to_string(), name), switch("create")].into_iter().chain(network).collect())
 }
 
 /// The settings that are keys of the machine's own map.

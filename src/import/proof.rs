@@ -5,7 +5,7 @@ use crate::bhyve::tree::Tree;
 use crate::model::fwcfg::FwContent;
 use crate::model::setting::SETTINGS;
 use crate::model::value::Type;
-use crate::model::{Draft, FwItem, Machine, Size, Target};
+use crate::model::{Draft, FwItem, Jail, Machine, Size, Target};
 
 /// Returns what differs between what was imported (here) and a machine (there): nothing if they are the same.
 ///
@@ -13,8 +13,20 @@ use crate::model::{Draft, FwItem, Machine, Size, Target};
 pub fn differences(import: &Import, machine: &Machine) -> Vec<String> {
     let mut lines = against(&import.tree, import.draft.target, machine);
     lines.extend(items(&import.items, machine.fw_items()));
+    lines.extend(jails(import.draft.jail.as_ref(), machine.jail()));
     lines.extend(machine.args().iter().map(|arg| format!("only there: the argument {arg}")));
     lines
+}
+
+/// Returns how the jails of two machines differ.
+fn jails(here: Option<&Jail>, there: Option<&Jail>) -> Option<String> {
+    let shown = |jail: Option<&Jail>| match jail {
+        None => "none".to_string(),
+        Some(Jail { name, is_made: false, .. }) => name.to_string(),
+        Some(Jail { name, has_network: false, .. }) => format!("{name}, made for it"),
+        Some(Jail { name, .. }) => format!("{name}, made for it with a network of its own"),
+    };
+    (here != there).then(|| format!("jail: {}, not {}", shown(there), shown(here)))
 }
 
 /// Returns what differs between the entries of one machine (here) and another machine (there): nothing if they are the same.

@@ -1,6 +1,7 @@
 //! A recipe of what a shell script called.
 
 mod commands;
+mod guards;
 mod head;
 mod network;
 
@@ -21,7 +22,6 @@ use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
 use crate::recording::ends::Bounds;
 use crate::recording::guests::Before;
-use crate::recording::part::groups;
 use crate::recording::{Again, Call, Recording, Step, When};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -80,7 +80,7 @@ pub(crate) fn recipe(
         target,
         words: Words::default(),
         lines: Vec::new(),
-        network: Network::of(steps),
+        network: Network::of(steps, &flow.missing),
         disks: BTreeMap::new(),
         loaders: Vec::new(),
         missing: &flow.missing,
@@ -89,11 +89,12 @@ pub(crate) fn recipe(
         each_boot: &flow.each_boot,
         goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
+        early: Vec::new(),
         guard: None,
     };
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &head(flow, steps, init);
-    let disks = writer.disks();
+    let disks = [writer.disks(), writer.early()].concat();
     if !disks.is_empty() {
         text += "\n";
         text += &disks;
@@ -134,6 +135,13 @@ pub(crate) fn import(args: &[String], target: Target) -> Result<Import, Vec<Diag
     let line = Argv::new("bhyve").args(args).to_string();
     let setting = ImportOptions { kind: Some(SourceKind::Bhyve), target, ..ImportOptions::default() };
     read("<recorded>", &line, &setting, &|_| None)
+}
+
+/// Reads the machine that a call boots, and the jail in which it does.
+pub(crate) fn booted(call: &Call, target: Target) -> Result<Import, Vec<Diagnostic>> {
+    let mut import = import(call.args(), target)?;
+    import.draft.jail = call.jail();
+    Ok(import)
 }
 
 /// Gives a path from the root on, of one that begins in a folder.
@@ -208,6 +216,8 @@ struct Writer<'a> {
     /// Whether the script starts the machine again when it reboots.
     goes_on: bool,
     guards: &'a [Guard],
+    /// Conditions on files that the recipe makes, and the variables that have them.
+    early: Vec<(String, String)>,
     /// What has to be so for the step that is written, as an expression.
     guard: Option<String>,
 }
@@ -249,32 +259,6 @@ impl Writer<'_> {
         for (when, text) in self.network.said(at, &mut self.words.values) {
             self.say(when, text);
         }
-    }
-
-    /// Returns what has to be so for a command, or for arguments of bhyve's, as an expression. Nothing where no file does.
-    fn condition(&self, what: &[String]) -> Option<String> {
-        let guard = self.guards.iter().find(|guard| guard.what == what)?;
-        let exists = |(path, is_there): &(String, bool)| {
-            let word = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
-            format!("{}exists({word})", if *is_there { "" } else { "!" })
-        };
-        let all = guard.files.iter().map(exists).collect::<Vec<_>>().join(" && ");
-        Some(if guard.is_otherwise { format!("!({all})") } else { all })
-    }
-
-    /// Finds the slots of a machine that are there only where a file is, or is not.
-    fn guarded_slots(&mut self, args: &[String]) -> Result<(), Vec<Diagnostic>> {
-        let whole = self.import(args)?.draft;
-        let all = groups("bhyve", args);
-        for (at, group) in all.iter().enumerate() {
-            let Some(condition) = self.condition(group) else { continue };
-            let rest = all.iter().enumerate().filter(|(other, _)| *other != at);
-            let rest: Vec<String> = rest.flat_map(|(_, words)| words.clone()).collect();
-            let without = self.import(&rest)?.draft;
-            let gone = whole.slots.keys().filter(|slot| !without.slots.contains_key(slot));
-            self.words.conditions.extend(gone.map(|slot| (*slot, condition.clone())));
-        }
-        Ok(())
     }
 
     /// Whether a step comes after the last boot.
@@ -330,12 +314,14 @@ impl Writer<'_> {
         let (with, without) = (line(When::OnlyWithout), line(When::OnlyInit));
         self.guarded_slots(if step.when == When::OnlyWithout { &without } else { &with })?;
         let mut first = self.import(if step.when == When::OnlyWithout { &without } else { &with })?;
+        first.draft.jail = step.call.jail();
         let left_out = if step.when == When::OnlyWithout { When::OnlyInit } else { When::OnlyWithout };
         self.give_loader(&mut first.draft, left_out);
         self.addresses(&first.draft);
         let mut text = match step.when {
             When::Always if with != without || self.loads_otherwise(&first.draft) => {
                 let mut second = self.import(&without)?;
+                second.draft.jail = step.call.jail();
                 self.give_loader(&mut second.draft, When::OnlyInit);
                 self.both(&first.draft, &second.draft)
             }

@@ -72,7 +72,7 @@ pub(super) fn of_script(
         return Ok(Some(proof));
     }
     for (call, machine) in boots.iter().zip(&machines) {
-        proof.machines.extend(proof::differences(&recorded::import(call.args(), target)?, machine));
+        proof.machines.extend(proof::differences(&recorded::booted(call, target)?, machine));
     }
     let places = script.iter().enumerate().filter(|(_, call)| call.boots().is_some()).map(|(at, _)| at);
     let loaders = places.zip(machines).filter_map(|(at, machine)| loaded(script.get(..at)?, machine));
@@ -98,7 +98,10 @@ fn calls(done: &Rehearsed) -> Vec<Call> {
             let mode = mode.map(|mode| format!("{mode:03o}")).unwrap_or_default();
             vec![call(vec![written::WORD.into(), path.display().to_string(), text.to_string(), mode])]
         }
-        Rehearsed::Effect(Effect::Umask(_) | Effect::CopyVars { .. }) => Vec::new(),
+        // A jail that is made is one of the machine's.
+        Rehearsed::Effect(
+            Effect::Umask(_) | Effect::CopyVars { .. } | Effect::CreateJail { .. } | Effect::RemoveJail(_),
+        ) => Vec::new(),
         Rehearsed::Effect(effect) => {
             let words = |step: CommandStep| step.argv.words().into_iter().map(String::from).collect();
             commands(Platform::FreeBsd, None, effect).into_iter().map(|step| call(words(step))).collect()

@@ -48,25 +48,6 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
     all
 }
 
-/// Returns the jail in which a script boots a machine by jexec(8): what runs there is not recorded.
-pub(crate) fn jail(recording: &Recording) -> Option<&str> {
-    let jailed = |call: &'_ super::Call| -> Option<usize> {
-        let at = call.args().iter().position(|word| super::base_name(word) == "bhyve")?;
-        (call.program() == "jexec").then_some(at)
-    };
-    recording.calls.iter().find_map(|call| {
-        let mut words = call.args().get(..jailed(call)?)?.iter();
-        // Its options, of which `-u` and `-U` have an argument (jexec(8)).
-        loop {
-            match words.next()?.as_str() {
-                "-u" | "-U" => drop(words.next()),
-                word if word.starts_with('-') => {}
-                name => return Some(name),
-            }
-        }
-    })
-}
-
 /// Returns the program that a shell says it has not found: `s.sh: 17: makefs: not found`, `makefs: command not found`, as each shell says it.
 pub(crate) fn program(line: &str) -> Option<&str> {
     let ends = [": not found", ": command not found", ": Command not found.", ": inaccessible or not found"];
@@ -103,16 +84,6 @@ mod tests {
             "cat: /vm/c: No such file or directory",
         ];
         assert_eq!(lines.map(unwritten), [Some("/vm/a"), Some("/vm/b c"), None]);
-    }
-
-    #[test]
-    fn a_jail_is_what_follows_the_options_of_jexec() {
-        let jail_of = |line: &str| {
-            let call = Call { argv: line.split(' ').map(str::to_string).collect(), ..Call::default() };
-            jail(&Recording { calls: vec![call], ..Recording::default() }).map(String::from)
-        };
-        assert_eq!(jail_of("jexec -l -U root web /usr/sbin/bhyve a").as_deref(), Some("web"));
-        assert_eq!((jail_of("jexec web ls"), jail_of("jexec bhyve"), jail_of("echo web bhyve")), (None, None, None));
     }
 
     #[test]

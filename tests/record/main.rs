@@ -26,6 +26,7 @@ mod boots;
 mod files;
 mod folder;
 mod guests;
+mod jails;
 mod nested;
 mod published;
 mod runs;

@@ -114,6 +114,16 @@ fn a_script_that_counts_its_starts_has_a_recipe_that_does() {
 }
 
 #[test]
+fn a_loop_that_outlives_its_script_has_no_limit() {
+    let lines = format!(
+        "( while true; do\n{BHYVE}\n[ $? -ne 0 ] && break\ndone\nbhyvectl --destroy --vm=a ) </dev/null >/dev/null 2>&1 &\necho started"
+    );
+    let (told, text) = head(&lines, 0);
+    assert_eq!(told, "started\nvmrun: same machine, same commands\n");
+    assert_eq!(text, "// The script runs it by `&`: `vmrun start` keeps it in the background instead.");
+}
+
+#[test]
 fn what_runs_beside_in_subshells_is_recorded_in_the_order_of_its_start() {
     let lines = format!(
         "( sysctl a.a=1; sysctl a.b=2 ) &\n( sysctl b.a=1; sysctl b.b=2 ) &\n( sysctl c.a=1 ) &\nwait\n{BHYVE}\nexit 0"
@@ -197,22 +207,4 @@ fn what_a_program_reads_and_what_is_asked_of_netgraph_and_of_processes_is_in_the
     let expected = "error: the script ends a process by `kill`, and the recipe does not: it may be `dnsmasq`, which goes on\n |\n = hint: a \
                     program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
     assert!(told.trim_end().ends_with(expected), "{told}");
-}
-
-#[test]
-fn a_machine_that_is_booted_in_a_jail_is_told() {
-    let sandbox = Sandbox::new();
-    sandbox.write(
-        "s.sh",
-        &format!("#!/bin/sh\njls -j web >/dev/null 2>&1 || jail -c name=web persist allow.vmm\njexec -l web {BHYVE}\n"),
-    );
-    let done = sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]));
-    assert_eq!(
-        (done.code, done.stderr.as_str()),
-        (
-            1,
-            "error: the script boots a machine in the jail web, and what runs there is not recorded\n |\n = hint: record it without `jexec \
-             web`, and write `jail: \"web\"` into `bhyve(#{ … })` of the recipe\n"
-        )
-    );
 }

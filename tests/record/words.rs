@@ -226,6 +226,16 @@ fn what_a_script_does_only_where_something_is_missing_is_done_once() {
             "let nic = tap(\"tap0\");".into(),
         ),
         ("ifconfig tap7 >/dev/null 2>&1 && exit 1", String::new()),
+        (
+            // What is there already need not be up.
+            "ifconfig bridge5 >/dev/null 2>&1 || ifconfig bridge5 create\nifconfig bridge5 addm em0 up",
+            "// bridge5 goes away when the run ends; one that machines share is made by `vmrun network up`.\nlet net = bridge(\"bridge5\", #{ create: true });\n\
+             net.add(\"em0\");\nifconfig([\"bridge5\", \"up\"]);".into(),
+        ),
+        (
+            "ifconfig em0.7 >/dev/null 2>&1 || { ifconfig em0.7 create; ifconfig em0.7 up; }",
+            "vlan(\"em0\", 7);".into(),
+        ),
     ];
     for (lines, expected) in cases {
         same(&before(lines), &expected);

@@ -8,8 +8,8 @@ use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
 use crate::recording::{
-    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, journal, sized,
-    supervised,
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, jailed::jailed,
+    journal, sized, supervised,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
@@ -127,6 +127,11 @@ fn answer(folder: &Path, name: &str, argv: Vec<Vec<u8>>) -> Result<Answer, Fault
 
 /// Answers a call and appends it to the journal.
 fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) -> Result<Answer, Fault> {
+    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+    if let Some(boot) = jailed(&words) {
+        let argv = boot.argv.into_iter().map(String::into_bytes).collect();
+        return answer_by(folder, "bhyve", argv, format!("{carriers} {}", boot.carrier).trim());
+    }
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();

@@ -117,6 +117,13 @@ impl Facts for Simulated {
         let line = argv.to_string();
         // It counts what processes take (rctl(8)), unless the test says otherwise.
         let usual = || if line == "sysctl -n kern.racct.enable" { "1".into() } else { String::new() };
+        // It has the jails that were made, and those of which the test says what jls(8) shows.
+        if let ["jls", .., name] = argv.words().as_slice()
+            && !self.fixture.borrow().answers.contains_key(&line)
+            && !self.fixture.borrow().world.has_jail(name)
+        {
+            return Err(Fault::host(format!("jls: jail \"{name}\" not found")));
+        }
         Ok(self.fixture.borrow().answers.get(&line).cloned().unwrap_or_else(usual))
     }
 }

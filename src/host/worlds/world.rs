@@ -98,6 +98,11 @@ impl World {
         self.nodes.insert(name.to_string());
     }
 
+    /// Whether a jail was made.
+    pub(super) fn has_jail(&self, name: &str) -> bool {
+        self.jails.contains(name)
+    }
+
     /// Has an effect.
     pub(crate) fn apply(&mut self, effect: &Effect) {
         match effect {

@@ -40,7 +40,7 @@ fn has_vars(call: &Call, path: &str) -> bool {
 }
 
 /// Returns the file or the folder that a command makes and that later steps may need, where it is one.
-fn made_file(argv: &[String]) -> Option<&str> {
+pub(super) fn made_file(argv: &[String]) -> Option<&str> {
     let call = FileCall::of(argv)?;
     let program = argv.first()?.as_str();
     let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&program) || UNPACKERS.contains(&program);

@@ -4,6 +4,7 @@ use super::Flow;
 use crate::import::layout::{comment, quoted};
 use crate::recording::ends::Bounds;
 use crate::recording::guests::Before;
+use crate::recording::jailed::is_jail;
 use crate::recording::{Again, Step};
 
 /// Returns the first lines of a recipe, after the one that says of what it was made.
@@ -102,7 +103,7 @@ fn carriers(steps: &[Step]) -> String {
     let boots = steps.iter().filter(|step| step.call.boots().is_some());
     let mut all: Vec<&str> = boots
         .flat_map(|step| step.call.carriers.split(' '))
-        .filter(|one| !one.is_empty() && !one.starts_with("-r="))
+        .filter(|one| !one.is_empty() && !one.starts_with("-r=") && !is_jail(one))
         .collect();
     all.dedup();
     let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));

@@ -26,6 +26,8 @@ struct MadeInterface {
     names: Vec<String>,
     when: When,
     is_gone: bool,
+    /// The script makes it only where it is missing.
+    may_be_there: bool,
     mtu: Option<String>,
     description: Option<String>,
     addresses: Vec<String>,
@@ -58,6 +60,8 @@ pub(super) struct Network {
     deeds: BTreeMap<usize, Vec<(When, Deed)>>,
     /// The steps that name an interface after the place where it is made.
     used: Vec<bool>,
+    /// The commands that the script calls only where something is missing.
+    missing: Vec<String>,
 }
 
 /// One thing that a call of ifconfig(8) says of its interface.
@@ -153,8 +157,8 @@ fn kind(name: &str, changes: &[Change]) -> Option<InterfaceWord> {
 
 impl Network {
     /// Reads the calls of ifconfig(8) among the steps.
-    pub(super) fn of(steps: &[Step]) -> Self {
-        let mut network = Self::default();
+    pub(super) fn of(steps: &[Step], missing: &[String]) -> Self {
+        let mut network = Self { missing: missing.to_vec(), ..Self::default() };
         let first_boot = steps.iter().position(|step| step.call.boots().is_some());
         let last_boot = steps.iter().rposition(|step| step.call.boots().is_some());
         for (at, step) in steps.iter().enumerate() {
@@ -215,12 +219,13 @@ impl Network {
             names: vec![own.clone()],
             when: step.when,
             is_gone: false,
+            may_be_there: self.missing.contains(&step.call.command().to_string()),
             mtu: None,
             description: None,
             addresses: Vec::new(),
             vlan: parent.zip(tag).or(vlan),
         };
-        changes.retain(|change| !matches!(change, Change::Vlan(_) | Change::Parent(_)));
+        changes.retain(|change| !matches!(change, Change::Vlan(_) | Change::Parent(_) | Change::Up));
         self.made.push(made);
         self.put(place, step.when, Deed::Make(self.made.len() - 1));
         self.change(place, (step, &[]), &own, changes, false);
@@ -255,13 +260,15 @@ impl Network {
         is_over: bool,
     ) {
         let own = self.find(name).filter(|at| self.made.get(*at).is_some_and(|made| made.when == step.when));
+        let is_conditional = self.missing.contains(&step.call.command().to_string());
         let mut raw: Vec<String> = Vec::new();
         let mut joins: Vec<(String, Vec<String>)> = Vec::new();
         for change in changes {
             let made = own.and_then(|at| self.made.get_mut(at));
             match (change, made) {
-                (Change::Up, Some(_)) => {}
-                (Change::Up, None) => raw.push("up".into()),
+                // What the run makes is up; what is there already need not be.
+                (Change::Up, Some(made)) if !made.may_be_there || is_conditional => {}
+                (Change::Up, _) => raw.push("up".into()),
                 (Change::Mtu(mtu), Some(made)) => made.mtu = Some(mtu),
                 (Change::Mtu(mtu), None) => raw.extend(["mtu".into(), mtu]),
                 (Change::Name(new), Some(made)) => made.names.push(new),

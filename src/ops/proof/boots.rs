@@ -2,6 +2,7 @@
 //! that was recorded, and what it does there is compared with what the script called.
 
 use super::{booted, calls, found, rehearsed};
+use crate::bhyve::look_at_jail;
 use crate::diag::{Blame, Diagnostic};
 use crate::host::worlds::fixture::Fixture;
 use crate::host::worlds::rehearsal::Rehearsed;
@@ -111,7 +112,7 @@ fn other_machines(script: &[Call], done: &[Rehearsed], target: Target) -> Result
     let mut lines = Vec::new();
     let places = script.iter().enumerate().filter(|(_, call)| call.boots().is_some());
     for (number, ((at, call), machine)) in places.zip(booted(done)).enumerate() {
-        let other = proof::differences(&recorded::import(call.args(), target)?, machine);
+        let other = proof::differences(&recorded::booted(call, target)?, machine);
         let loader = loaded(script.get(..at).unwrap_or_default(), machine);
         let other = other.into_iter().map(|line| format!("the recipe's machine is another one: {line}")).chain(loader);
         lines.extend(other.map(|line| format!("at boot {}, {line}", number + 1)));
@@ -240,6 +241,9 @@ impl Own {
         let mut draft = machine.draft().clone();
         let files = draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string());
         host.files.extend(files.filter(|path| !self.files.contains(path)));
+        if let Some(jail) = machine.jail().filter(|jail| !jail.is_made) {
+            host.answers.insert(look_at_jail(&jail.name).to_string(), "path=/ allow.vmm".into());
+        }
         for device in draft.slots.values() {
             if let Some(Backend::Tap(tap)) = device.backend() {
                 self.needs(&tap.to_string(), &["tap"], host);

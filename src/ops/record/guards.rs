@@ -175,10 +175,24 @@ impl Guards {
             |recording: &Recording| -> Vec<Call> { merge(recording, None).into_iter().map(|step| step.call).collect() };
         let (_, more) = deeds(&calls(usual)).differences(&deeds(&calls(other)));
         let made: Vec<&str> = usual.calls.iter().filter_map(made).collect();
+        // It is made up where it is there too, by a line of its own.
+        let is_up = |line: &String| {
+            let brings_up = |call: &Call, name: &str| {
+                let args = call.args();
+                call.program() == "ifconfig"
+                    && args.first().is_some_and(|first| first == name)
+                    && args.get(1).is_some_and(|word| word != "create")
+                    && args.iter().any(|word| word == "up")
+            };
+            made.iter().any(|name| {
+                *line == Argv::new("ifconfig").arg(name).arg("up").to_string()
+                    && usual.calls.iter().any(|call| brings_up(call, name))
+            })
+        };
         let is_own_end =
             |line: &String| made.iter().any(|name| *line == Argv::new("ifconfig").arg(name).arg("destroy").to_string());
         // What it finds, and would have made itself, it takes away at its end all the same: vmrun leaves what it has not made.
-        for line in more.into_iter().filter(|line| !is_own_end(line)) {
+        for line in more.into_iter().filter(|line| !is_own_end(line) && !is_up(line)) {
             let fault =
                 Fault::new(format!("where {shown} the script calls `{}`, and the recipe never does", hide(&line)));
             self.gaps.push(fault.hint(

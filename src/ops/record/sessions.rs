@@ -9,6 +9,7 @@ use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
+use crate::recording::jailed::{self, JailGap};
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
@@ -263,14 +264,32 @@ pub(super) fn is_same(first: &Recording, second: &Recording) -> bool {
     deeds(&first.calls) == deeds(&second.calls) && boots(first) == boots(second)
 }
 
-/// Tells that a script boots a machine in a jail, where nobody records it.
+/// Tells what a script does with a jail that no recipe says.
 pub(super) fn jailed(recording: &Recording) -> Option<Fault> {
-    let name = hide(lost::jail(recording)?);
-    let fault =
-        Fault::new(format!("the script boots a machine in the jail {name}, and what runs there is not recorded"));
-    Some(fault.hint(format!(
-        "record it without `jexec {name}`, and write `jail: \"{name}\"` into `bhyve(#{{ … }})` of the recipe"
-    )))
+    let made = |name: &str| format!("jail: #{{ name: \"{name}\", create: true }}");
+    Some(match jailed::gap(recording)? {
+        JailGap::Unrecorded(name) => {
+            let name = hide(&name);
+            let what = format!("the script boots a machine in the jail {name}, and what runs there is not recorded");
+            Fault::new(what).hint(format!(
+                "let it be `jexec {name} bhyve …` in a jail that is there, or have vmrun make it: `{}` in `bhyve(#{{ … }})`",
+                made(&name)
+            ))
+        }
+        JailGap::Made(name) => {
+            let what =
+                format!("the script makes the jail {name} for its machine, and the recipe enters one that is there");
+            Fault::new(what)
+                .hint(format!("write `{}`, without its `jail -c`, if it may go with the machine", made(&hide(&name))))
+        }
+        JailGap::Card { jail, tap } => {
+            let what = format!(
+                "the script has {tap} in the jail {jail}, where vmrun brings the taps of its recipes by itself"
+            );
+            Fault::new(what)
+                .hint("leave out of the recipe what brings it there; its machine has the tap that the recipe makes")
+        }
+    })
 }
 
 /// Returns what a script does that its calls do not show.
