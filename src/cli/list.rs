@@ -48,6 +48,7 @@ States:
   held                         it crashed too often: `vmrun start` starts it, its log says why
   foreground                   run by a vmrun that somebody has before him
   unsupervised                 its guest goes on without its vmrun: `vmrun adopt` takes it over
+  exporting                    it does not run, and is exported; one that runs and is exported is told of below the table
   left                         its run is dead and has left something: `vmrun gc` gives it back
   unknown                      it cannot be told: its lock may be read by its owner only, and nothing else tells
   foreign                      a bhyve or QEMU that vmrun did not start
@@ -91,6 +92,7 @@ JSON: an object with `version` (of vmrun), `host` (its name), `time` (the second
   instance      which instance of its recipe it is, where that is of several machines, or null
   log           the path of its log, or null
   error         its last error, or null
+  exporting     whether it is exported now
   permit        an object: `state` (held or lost), `since` (the second of 1970 from which on it was held) and `why` it is lost,
                 each null where it is not known; or null of a machine that needs none
   moved         an object: `host`, which has it since it was moved there, and `since` (the second of 1970); or null
@@ -211,7 +213,9 @@ const FIT: Fit = Fit {
 fn by_state(title: &str, cell: &str) -> Option<Paint> {
     match (title, cell) {
         ("STATE", "running" | "foreground") => Some(Paint::Good),
-        ("STATE", "starting" | "stopping" | "waiting" | "unsupervised" | "left" | "unknown") => Some(Paint::Doubtful),
+        ("STATE", "starting" | "stopping" | "waiting" | "exporting" | "unsupervised" | "left" | "unknown") => {
+            Some(Paint::Doubtful)
+        }
         ("STATE", "held") => Some(Paint::Bad),
         ("STATE", "down" | "moved" | "replica") => Some(Paint::Faint),
         _ => None,
@@ -280,6 +284,10 @@ pub(super) fn advice(one: &Entry) -> Option<String> {
             let which = if *count == 1 { "a replica".into() } else { format!("{count} replicas, the newest") };
             Some(format!("{name} is {host}'s, and here is {which} of {date}"))
         }
+        EntryState::Exporting => Some(format!("{name} is exported, and can be started when that has ended")),
+        EntryState::Supervised(_) | EntryState::Foreground if one.is_exported => {
+            Some(format!("{name} is exported, as it was when that began"))
+        }
         EntryState::Supervised(_) | EntryState::Foreground | EntryState::Foreign | EntryState::Down => None,
     }
 }
@@ -314,6 +322,7 @@ mod tests {
             elsewhere: None,
             address: None,
             permit: None,
+            is_exported: false,
             away: None,
             replicas: None,
         };

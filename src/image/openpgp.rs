@@ -61,14 +61,15 @@ enum Flaw {
     Unknown(String),
 }
 
+/// The reason for a key that is not there.
+const NO_KEY: &str = "9";
+
 impl Flaw {
     fn of_line(keyword: &str, rest: &str) -> Option<Self> {
         let name = || rest.split_once(' ').map_or(rest, |(_, name)| name).to_string();
         let words: Vec<&str> = rest.split(' ').collect();
         // Later versions have the whole fingerprint, behind the reason.
         let key = || words.get(6).filter(|key| **key != "-").or(words.first()).copied().unwrap_or_default().to_string();
-        /// The reason for a key that is not there.
-        const NO_KEY: &str = "9";
         Some(match keyword {
             "BADSIG" => Self::Bad(name()),
             "REVKEYSIG" => Self::Revoked(name()),

@@ -2,6 +2,7 @@
 
 mod disks;
 mod moment;
+mod record;
 
 use super::installation::{Installation, read};
 use super::machine_disks::MachineDisks;
@@ -23,6 +24,7 @@ use crate::supervise::recovery::{self, Aim};
 pub(super) use disks::own_disks;
 pub(super) use moment::Sources;
 use moment::{Moment, Reading};
+use record::ExportRecord;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -79,7 +81,7 @@ pub(crate) fn export(
     let done = if runs || sends {
         export.of_moment(&mut host, Reading { runs, sends }, tell)
     } else {
-        export.stream(&host, &Sources::default(), tell)
+        export.of_disks(&mut host, tell)
     };
     let given_back = if runs { Ok(()) } else { host.store_mut().clear(machine.name()) };
     let exported = done?;
@@ -137,6 +139,14 @@ impl Writing<'_> {
             (Ok(_), Err(fault)) => Err(fault.into()),
             (Err(faults), ended) => Err(faults.into_iter().chain(ended.err().map(Diagnostic::error)).collect()),
         }
+    }
+
+    /// Writes it as it lies there. That others are told is not worth to refuse an export for.
+    fn of_disks(&self, host: &mut System, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
+        let record = ExportRecord::take(host, self.machine.name()).ok();
+        let done = self.stream(host, &Sources::default(), tell);
+        record.iter().for_each(|record| record.let_go(host));
+        done
     }
 
     /// Writes it; a disk that is not where it lives is read where it is said.

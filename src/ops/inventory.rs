@@ -19,7 +19,7 @@ use crate::model::{Shape, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::{Journal, Owner};
 pub(crate) use crate::supervise::status::{MachineState, MachineStatus};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The processes of this host, as far as this user sees them.
 pub(crate) struct Seen<'a> {
@@ -48,8 +48,15 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
         by_name.entry(process.name.as_deref().unwrap_or_default()).or_default().push(at);
     }
     let mut all: Vec<Entry> = Vec::new();
+    let is_locked = |one: &Kept| one.record.as_ref().is_some_and(|record| record.is_locked);
+    let exported_by = |one: &Kept| journals.get(&one.name).and_then(|journal| journal.exports.clone());
+    let exported: BTreeSet<VmName> = kept.iter().filter(|one| is_locked(one)).filter_map(exported_by).collect();
     for one in kept {
         let journal = journals.get(&one.name);
+        // An export is no machine, whether it goes on or has left nothing.
+        if journal.is_some_and(|journal| journal.exports.is_some() && (is_locked(one) || journal.holds.is_empty())) {
+            continue;
+        }
         let whole = journal.and_then(|journal| journal.part_of.as_ref());
         let journal = whole.and_then(|name| journals.get(name)).or(journal);
         let status = one.status.as_deref().and_then(MachineStatus::read).filter(|status| status.name == one.name);
@@ -57,7 +64,8 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
         let named = by_name.get(one.name.as_str()).into_iter().flatten();
         let at = named.copied().find(|at| rest[*at].is_some_and(is_own));
         let process = at.and_then(|at| rest[at].take());
-        all.push(entry(one, status, journal, process, processes));
+        let entry = entry(one, status, journal, process, processes);
+        all.push(if exported.contains(&one.name) { exporting(entry) } else { entry });
     }
     all.sort_by_cached_key(|one| in_order(one.name.as_deref().unwrap_or_default()));
     let mut foreign: Vec<Entry> = rest.into_iter().flatten().map(foreign).collect();
@@ -135,6 +143,13 @@ fn entry(
         permit: journal.and_then(PermitFound::noted),
         ..down("", "", None)
     }
+}
+
+/// A machine that is exported: whoever has its lock and is none of its runs is the export.
+fn exporting(entry: Entry) -> Entry {
+    let has_run = entry.supervisor.is_some() || entry.process.is_some() || entry.status.is_some();
+    let begins = entry.state == EntryState::Supervised(MachineState::Starting) && !has_run;
+    Entry { state: if begins { EntryState::Exporting } else { entry.state }, is_exported: true, ..entry }
 }
 
 /// The recipe of a machine, if that is known.
@@ -254,6 +269,33 @@ mod tests {
                 format!("{name} {} {} {pid} {recipe}", one.state, number(one.supervisor))
             })
             .collect()
+    }
+
+    #[test]
+    fn an_export_is_no_machine_and_told_of_its_own() {
+        let exports = |name: &str| journal::exports(&name.parse().unwrap());
+        let left = [exports("left"), journal::taken(&Hold::Temporary("/vm/web.img.export".into()))].concat();
+        let all = [
+            kept("db", Some(("running", 1)), Lock::Locked(owner(1))),
+            kept("db.export", None, Lock::Locked(exports("db"))),
+            kept("web", None, Lock::Locked(String::new())),
+            kept("web.export", None, Lock::Locked(exports("web"))),
+            kept("begins", None, Lock::Locked(String::new())),
+            kept("begins.export", None, Lock::Free(exports("begins"))),
+            kept("left.export", None, Lock::Free(left)),
+            // One that is called so.
+            kept("own.export", None, Lock::Locked(owner(2))),
+        ];
+        assert_eq!(
+            short(&all, &[]),
+            [
+                "begins starting - - -",
+                "db running 1 - /vm/db.rhai",
+                "left.export left - - -",
+                "own.export foreground 2 - /vm/2.rhai",
+                "web exporting - - -"
+            ]
+        );
     }
 
     #[test]

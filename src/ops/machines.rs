@@ -189,6 +189,7 @@ pub(crate) fn object(one: &Entry) -> Value {
         "instance": one.instance,
         "log": status.map(|it| it.log.as_str()).filter(|log| !log.is_empty()),
         "error": status.and_then(|it| it.error.as_deref()),
+        "exporting": one.is_exported,
         "permit": one.permit.as_ref().map(PermitFound::value),
         "replicas": one.replicas.as_ref().map(|all| json!({ "host": all.host, "at": all.at, "count": all.count })),
         "moved": one.away.as_ref().map(|away| json!({ "host": away.host, "since": away.since })),

@@ -354,6 +354,7 @@ mod tests {
             elsewhere: None,
             address: None,
             permit: None,
+            is_exported: false,
             away: None,
             replicas: None,
         };

@@ -206,6 +206,9 @@ fn who_interrupts_an_export_of_a_machine_that_runs_has_nothing_left() {
     fs::write(host.path("fake/zvol/tank/web"), vec![7; 8 << 20]).unwrap();
     let mut export = host.start(&["export", "web", "web.tar"]);
     export.until("half an export", |host| host.names(".").iter().any(|name| name.starts_with("web.tar.vmrun-")));
+    // It is one machine, which runs.
+    assert_eq!(states(&host), [("web".to_string(), "running".to_string(), true)]);
+    same(&host.run(&["list"]).stderr, "vmrun: web is exported, as it was when that began");
     let other = host.run(&["export", "web", "other.tar"]);
     same(
         &other.stderr,
@@ -220,6 +223,33 @@ error: web is exported already
     let done = export.wait();
     same(&done.stderr, "error: web.tar: interrupted");
     assert_eq!((done.code, left(&host)), (130, vec![]));
+    assert_eq!(states(&host), [("web".to_string(), "running".to_string(), false)]);
+}
+
+/// The machines that are listed: their names, states, and whether they are exported.
+fn states(host: &Host) -> Vec<(String, String, bool)> {
+    let listed: serde_json::Value = serde_json::from_str(&host.run(&["list", "--json"]).stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_string();
+    let of = |one: &serde_json::Value| (text(&one["name"]), text(&one["state"]), one["exporting"].as_bool().unwrap());
+    listed["machines"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn a_machine_that_does_not_run_is_told_to_be_exported_and_not_to_start() {
+    let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    let mut export = host.start(&["export", "web", "web.tar"]);
+    export.until("half an export", |host| host.names(".").iter().any(|name| name.starts_with("web.tar.vmrun-")));
+    assert_eq!(states(&host), [("web".to_string(), "exporting".to_string(), true)]);
+    let list = host.run(&["list"]);
+    assert!(list.stdout.contains("\nweb   exporting  "), "{}", list.stdout);
+    same(&list.stderr, "vmrun: web is exported, and can be started when that has ended");
+    // Of one that is killed the machine's lock is left, which gc and the next one remove; its own record is no machine.
+    export.kill();
+    assert_eq!(states(&host), [("web".to_string(), "left".to_string(), false)]);
+    host.script("zstd", "exec cat");
+    assert_eq!(host.run(&["export", "web", "web.tar"]).code, 0);
+    assert_eq!((states(&host), left(&host)), (vec![], vec![]));
 }
 
 #[test]

@@ -82,6 +82,7 @@ vmrun: web goes on without its vmrun; `vmrun adopt web` takes it over
             "cpu": 12.5, "vnc": null, "disks": ["[tmp]/vm/db.img"], "taps": ["tap1"], "boots": 1, "restarts": 0,
             "recipe": "[tmp]/db.rhai", "instance": null, "log": "[tmp]/log/db.log", "error": null,
             "macs": [], "address": null, "address_from": null, "permit": null, "moved": null, "replicas": null,
+            "exporting": false,
             "ssh": { "user": null, "host_key": null, "port": null, "address": null, "identity": null },
         })
     );

@@ -99,6 +99,7 @@ pub(super) fn machines(report: &mut Report) {
             EntryState::Unsupervised => ("goes on without its vmrun", format!("vmrun adopt {}", name(one))),
             EntryState::Supervised(_)
             | EntryState::Foreground
+            | EntryState::Exporting
             | EntryState::Unknown
             | EntryState::Foreign
             | EntryState::Down

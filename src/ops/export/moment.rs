@@ -4,6 +4,7 @@
 //! The run of one that runs has the lock of its machine, and so its journal: what is made here is in one of its own, by which the next export of the
 //! machine, or `vmrun gc`, takes away what one leaves that was killed.
 
+use super::record::{ExportRecord, RECORD};
 use crate::diag::Fault;
 use crate::host::disks::DiskChange;
 use crate::host::files::beside;
@@ -18,13 +19,10 @@ use crate::model::{Argv, VmName};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::snapshots::{Freeze, SnapshotEvent, against_stop, frozen, no_one_moment};
 use crate::supervise::holds::Hold;
-use crate::supervise::{journal, recovery};
+use crate::supervise::journal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// What is behind the name of a machine in that of the record of its export.
-const RECORD: &str = ".export";
 
 /// With what the tag of such a snapshot begins.
 const TAG: &str = "export-";
@@ -71,7 +69,7 @@ pub(in crate::ops) struct Sources {
 
 /// The disks of a machine at one moment.
 pub(super) struct Moment {
-    record: VmName,
+    record: ExportRecord,
     reading: Reading,
     volumes: Vec<VolumeCopy>,
     files: Vec<(PathBuf, NewFile)>,
@@ -90,8 +88,7 @@ impl Moment {
         signals: &Signals,
     ) -> Result<Self, Fault> {
         let plan = Plan::of(host, machine, reading)?;
-        let record: VmName = format!("{}{RECORD}", machine.name()).parse()?;
-        take(host, machine.name(), &record)?;
+        let record = ExportRecord::take(host, machine.name())?;
         let mut moment =
             Self { record, reading, volumes: plan.volumes, files: Vec::new(), backs: Vec::new(), notes: plan.notes };
         let done = moment.note(host, &plan.files).and_then(|()| moment.make(host, machine, &plan.files, signals));
@@ -110,7 +107,7 @@ impl Moment {
         let clones = self.volumes.iter().map(|one| Hold::Effect(Effect::Disk(Box::new(one.clone_of()))));
         let halves = files.iter().map(|path| Hold::Temporary(beside(&second(path))));
         let lines: String = clones.chain(halves).map(|hold| journal::taken(&hold)).collect();
-        host.store_mut().note(&self.record, &lines, true)
+        self.record.note(host, &lines, true)
     }
 
     fn make(
@@ -185,13 +182,12 @@ impl Moment {
     pub(super) fn end(mut self, host: &mut System) -> Result<(), Fault> {
         self.files.clear();
         let left: Vec<String> = self.backs.iter().rev().filter_map(|argv| away(host, argv).err()).collect();
-        let tidied = host.store_mut().tidy(&self.record, !left.is_empty());
-        let cleared = host.store_mut().clear(&self.record);
+        let ended = self.record.end(host, !left.is_empty());
         if !left.is_empty() {
             let fault = Fault::host(format!("what was made for the export is not gone: {}", left.join("; ")));
             return Err(fault.hint("`vmrun gc` takes it away"));
         }
-        tidied.and(cleared)
+        ended
     }
 }
 
@@ -268,14 +264,6 @@ fn of_pools(volumes: &[VolumeCopy]) -> Vec<Argv> {
         }
     }
     pools.into_iter().map(|(_, argv)| argv).collect()
-}
-
-/// Takes the record, and takes away what an export has left that was killed.
-fn take(host: &mut System, name: &VmName, record: &VmName) -> Result<(), Fault> {
-    if recovery::holder(host, record).is_some() {
-        return Err(Fault::busy(format!("{name} is exported already")).hint("wait until that has ended"));
-    }
-    recovery::take_over(host, record, Duration::ZERO, &mut |_, _| {})
 }
 
 /// What the second file of one is called, behind which there is the number of this process: beside what a link leads to.

@@ -54,10 +54,8 @@ impl Publisher<'_> {
     fn verified(&self, text: &str, url: &Url, keyring: &Path) -> Result<(Signer, String), Fault> {
         let platform = self.settings.platform;
         let is_around = url == self.checksums;
-        let bytes = match is_around {
-            true => None,
-            false => Some(Fetcher::new(platform, None).bytes(url, &self.settings.cache, LONGEST_SIGNATURE)?),
-        };
+        let fetch = || Fetcher::new(platform, None).bytes(url, &self.settings.cache, LONGEST_SIGNATURE);
+        let bytes = (!is_around).then(fetch).transpose()?;
         let text = if is_around { clear(text).ok_or_else(none)? } else { text };
         let claim = Claim::of_this_process(&self.settings.cache, "signature")?;
         let signed = Signed { text, signature: bytes.as_deref() };

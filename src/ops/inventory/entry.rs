@@ -14,6 +14,8 @@ pub(crate) enum EntryState {
     Supervised(MachineState),
     /// A vmrun runs it in the foreground.
     Foreground,
+    /// It does not run, and cannot be started for as long as it is exported.
+    Exporting,
     /// Its guest goes on without its supervisor.
     Unsupervised,
     /// Its run is dead and has left something.
@@ -36,6 +38,7 @@ impl EntryState {
         match self {
             Self::Supervised(state) => state.word(),
             Self::Foreground => "foreground",
+            Self::Exporting => "exporting",
             Self::Unsupervised => "unsupervised",
             Self::Left => "left",
             Self::Unknown => "unknown",
@@ -78,6 +81,8 @@ pub(crate) struct Entry {
     pub address: Option<FoundAddress>,
     /// How its permit stands, where it has one.
     pub permit: Option<PermitFound>,
+    /// Whether an export of it goes on.
+    pub is_exported: bool,
     /// Which host has it, if it was moved there.
     pub away: Option<Away>,
     /// What this host has of replicas of it.
@@ -98,6 +103,7 @@ pub(crate) fn down(name: &str, recipe: &str, instance: Option<String>) -> Entry 
         elsewhere: None,
         address: None,
         permit: None,
+        is_exported: false,
         away: None,
         replicas: None,
     }

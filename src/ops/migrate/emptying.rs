@@ -77,7 +77,12 @@ fn is_up(one: &Entry) -> bool {
     match one.state {
         EntryState::Supervised(state) => state != MachineState::Failed,
         EntryState::Foreground | EntryState::Unsupervised | EntryState::Unknown => true,
-        EntryState::Left | EntryState::Foreign | EntryState::Down | EntryState::Moved | EntryState::Replica => false,
+        EntryState::Exporting
+        | EntryState::Left
+        | EntryState::Foreign
+        | EntryState::Down
+        | EntryState::Moved
+        | EntryState::Replica => false,
     }
 }
 

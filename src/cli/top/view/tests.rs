@@ -42,6 +42,7 @@ fn machine(name: &str, state: EntryState, pid: Option<u32>, cpu: u64) -> Entry {
         elsewhere: None,
         address: None,
         permit: None,
+        is_exported: false,
         away: None,
         replicas: None,
     }

@@ -1,0 +1,49 @@
+//! That a machine is exported, for whoever looks meanwhile: a lock and a journal of the export's own, as those of the machine are its run's. What
+//! an export has left that was killed is known by them.
+
+use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
+use crate::host::Host as _;
+use crate::host::system::System;
+use crate::model::VmName;
+use crate::supervise::{journal, recovery};
+use std::time::Duration;
+
+/// What is behind the name of a machine in that of the record of its export.
+pub(super) const RECORD: &str = ".export";
+
+/// The record of an export that goes on.
+pub(super) struct ExportRecord {
+    name: VmName,
+}
+
+impl ExportRecord {
+    /// Takes it, and takes away what an export has left that was killed.
+    pub(super) fn take(host: &mut System, machine: &VmName) -> Result<Self, Fault> {
+        let name: VmName = format!("{machine}{RECORD}").parse()?;
+        if recovery::holder(host, &name).is_some() {
+            return Err(Fault::busy(format!("{machine} is exported already")).hint("wait until that has ended"));
+        }
+        recovery::take_over(host, &name, Duration::ZERO, &mut |_, _| {})?;
+        let record = Self { name };
+        let noted = record.note(host, &journal::exports(machine), false);
+        noted.map(|()| record)
+    }
+
+    /// Notes what is going to be made, before any of it is.
+    pub(super) fn note(&self, host: &mut System, lines: &str, durable: bool) -> Result<(), Fault> {
+        host.store_mut().note(&self.name, lines, durable)
+    }
+
+    /// Lets it go; what is left stays in it.
+    pub(super) fn end(&self, host: &mut System, is_left: bool) -> Result<(), Fault> {
+        let tidied = host.store_mut().tidy(&self.name, is_left);
+        let cleared = host.store_mut().clear(&self.name);
+        tidied.and(cleared)
+    }
+
+    /// Lets one go by which only others are told.
+    pub(super) fn let_go(&self, host: &mut System) {
+        self.end(host, false).may_fail("an empty record is of nothing that was left, and the next export removes it");
+    }
+}
