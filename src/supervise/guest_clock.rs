@@ -83,10 +83,13 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::wait::pause;
+    use nix::poll::PollTimeout;
     use serde_json::Value;
     use std::cell::Cell;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::os::unix::net::UnixListener;
+    use std::path::Path;
     use std::rc::Rc;
     use std::sync::mpsc::{Receiver, channel};
     use std::thread;
@@ -123,14 +126,14 @@ mod tests {
         (seconds, clock, socket, asked, folder)
     }
 
-    fn told(clock: &mut GuestClock, socket: &PathBuf) -> String {
+    fn told(clock: &mut GuestClock, socket: &Path) -> String {
         let begun = Instant::now();
         loop {
-            if let Some(told) = clock.look(socket.clone()) {
+            if let Some(told) = clock.look(socket.into()) {
                 return told;
             }
             assert!(begun.elapsed() < Duration::from_secs(20), "nothing is told");
-            thread::sleep(Duration::from_millis(5));
+            pause(PollTimeout::from(5_u8));
         }
     }
 

@@ -355,7 +355,12 @@ fn an_agent_that_says_nothing_or_lies_about_its_guest_costs_half_a_second_and_no
     let liar = "{\"return\": [{\"hardware-address\": \"58:9c:fc:00:00:01\", \"ip-addresses\": [{\"ip-address\": \"127.0.0.1\"}, \
                 {\"ip-address\": \"\\u001b[2J\"}]}, {\"hardware-address\": \"58:9c:fc:00:00:02\", \"ip-addresses\": [{\"ip-address\": \
                 \"10.0.0.9\"}]}]}\n";
-    for says in [liar, "", "\u{1b}[2J\n"] {
+    // More than any agent has to say, and more cards than any guest has.
+    let flood: &str = "x".repeat(20 << 20).leak();
+    let cards = "{\"hardware-address\": \"58:9c:fc:00:00:03\", \"ip-addresses\": [{\"ip-address\": \"10.0.0.9\"}]},"
+        .repeat(50_000);
+    let cards: &str = format!("{{\"return\": [{}]}}\n", cards.trim_end_matches(',')).leak();
+    for says in [liar, "", "\u{1b}[2J\n", flood, cards] {
         let (host, _) = located(says);
         let begun = Instant::now();
         assert_eq!(address(&host), "null null");
