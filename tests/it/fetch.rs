@@ -650,6 +650,46 @@ fn what_a_publisher_does_not_say_is_told() {
 }
 
 #[test]
+fn without_gpgv_what_is_signed_is_no_pin_and_nothing_is_left() {
+    let scene = Scene::new();
+    with_table(
+        &scene,
+        &format!("signature = \"{{checksums}}.asc\"\nkeyring = \"{}\"\n", scene.sandbox.path("keys").display()),
+    );
+    scene.sandbox.write("keys", "a keyring");
+    scene.publisher.serve("x86/SHA256SUMS", Answer::File(format!("{}  mine.img\n", "ab".repeat(32)).into_bytes()));
+    scene.publisher.serve("x86/SHA256SUMS.asc", Answer::File(b"a signature".to_vec()));
+    let pin = || {
+        let mut command = scene.sandbox.command(&["images", "pin", "mine"]);
+        let done = scene.sandbox.finish(command.env("PATH", scene.sandbox.path("bin")));
+        assert_eq!((done.stdout.as_str(), scene.cache()), ("", Vec::new()));
+        (done.code, scene.publisher.shown(&done.stderr))
+    };
+    let (code, said) = pin();
+    same(
+        &said,
+        "
+error: the checksums at http://127.0.0.1:80/x86/SHA256SUMS are refused: gpgv is not installed, and signatures by OpenPGP are verified by it
+ |
+ = hint: pkg install gnupg brings it
+",
+    );
+    assert_eq!(code, 3);
+    // One that is no signature at all, of any length, is not read further than it is one.
+    scene.publisher.serve("x86/SHA256SUMS.asc", Answer::Endless);
+    let (code, said) = pin();
+    same(
+        &said,
+        "
+error: the checksums at http://127.0.0.1:80/x86/SHA256SUMS are refused: http://127.0.0.1:80/x86/SHA256SUMS.asc has more than 65536 bytes, and was not fetched further
+ |
+ = hint: if that is right, correct `size`; else it is not the file that is meant
+",
+    );
+    assert_eq!(code, 3);
+}
+
+#[test]
 fn the_table_of_images_is_listed() {
     let scene = Scene::new();
     with_table(&scene, "");

@@ -238,6 +238,14 @@ fn a_signature_that_is_wrong_missing_expired_or_foreign_is_refused() {
         "it is signed with the key of dora <dora@example.org>, which was revoked",
         "ask its publisher with which key he signs now, and do not use the image until then",
     );
+    // A digest that can be made to fit, and which gpgv takes by itself.
+    scene.gpg(&["--quick-gen-key", "rosa <rosa@example.org>", "rsa2048", "sign", "never"]);
+    signs(&["-u", "rosa", "--digest-algo", "SHA1"]);
+    scene.trusts(&["anna", "rosa"]);
+    scene.refuses(
+        &format!("gpgv cannot verify the signature of the key {}", scene.fingerprint("rosa")),
+        "it may be older than the signature, or the signature made in a way that is not secure any more",
+    );
     // A signature that is not around what it was made for.
     scene.configures("signature = \"{checksums}\"\n", &format!("keyring = \"{}\"\n", keyring.display()));
     let clear = String::from_utf8(scene.gpg(&["-u", "anna", "--output", "-", "--clear-sign", "text"])).unwrap();
