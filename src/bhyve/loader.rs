@@ -119,10 +119,12 @@ pub(crate) fn read(program: &str, args: &[String], input: Option<&str>, map: Opt
         })
     } else {
         let named = |line: &str| {
-            let (name, path) = line.trim().split_once(char::is_whitespace)?;
-            Some((grub_device(name).ok()?, path.trim().parse().ok()?))
+            let (name, path) = line.strip_prefix('(')?.split_once(')')?;
+            Some((grub_device(name).ok()?, path.split_whitespace().next()?.parse().ok()?))
         };
-        let lines = map.map(|map| map.lines().filter(|line| !line.trim().is_empty()).map(named).collect::<Option<_>>());
+        // As GRUB reads it (hostdisk.c, `read_device_map`): comments, and no blank need be behind a name.
+        let is_said = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        let lines = map.map(|map| map.lines().map(str::trim).filter(is_said).map(named).collect::<Option<_>>());
         Loader::Grub(Grub {
             console,
             root: last('r').map(grub_root).transpose().ok()?,
@@ -186,7 +188,7 @@ mod tests {
         let (loader, name) = read("bhyveload", &words("-Sm 1G -d/a -d /b -e x=1=2 -l /l.so a"), None, None).unwrap();
         let Loader::Bhyveload(load) = loader else { panic!("{loader:?}") };
         assert_eq!((name.as_str(), load.disks.unwrap().len(), load.env), ("a", 2, vec![("x".into(), "1=2".into())]));
-        let map = Some("(hd0) /a\n\n(cd0)\t/b\n");
+        let map = Some("# of a\n(hd0)/a\n\n (cd0)\t/b\n");
         let (loader, _) = read("grub-bhyve", &words("-n -m map -r hd0,gpt2 -M 1024 a"), Some("boot\n"), map).unwrap();
         let Loader::Grub(grub) = loader else { panic!("{loader:?}") };
         assert_eq!((grub.ncons, grub.map.unwrap().len(), grub.input.as_deref()), (true, 2, Some("boot\n")));

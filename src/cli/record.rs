@@ -62,12 +62,12 @@ const AFTER: &str = "\
 The command runs with stand-ins in the place of these programs, however they are called. They do
 nothing, write down how they were called, and answer:
   bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs
-  dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig install
-  jail jexec jls kenv killall kldload kldstat kldunload ln logger mail mailx makefs
-  mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep ping pkg pkill
-  poweroff pw qemu-img reboot rm rmdir route sendmail service shutdown sleep socat swtpm
-  sysctl sysrc touch truncate umount uname unxz unzstd vale-ctl wall wget xz zfs zpool
-  zstd
+  dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig
+  install jail jexec jls kenv killall kldload kldstat kldunload ln logger mail mailx
+  makefs mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep ping
+  pkg pkill poweroff pw qemu-img rctl reboot rm rmdir route sendmail service shutdown
+  sleep socat swtpm sysctl sysrc touch truncate umount uname unxz unzstd vale-ctl wall
+  wget xz zfs zpool zstd
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
@@ -76,9 +76,10 @@ does what rc.subr(8) says; /etc/rc.conf is what `--answer /etc/rc.conf=FILE` giv
 service switched on. A download makes an empty file. Programs for files, as cp and mkdir, do what they
 are called for, but for dd and what is large in an enclosure; a template that is not here counts as
 there. `sleep` is short there, and a program that this host lacks succeeds.
-What `cpuset`, `daemon`, `doas`, `env`, `idprio`, `lockf`, `nice`, `nohup`, `rtprio`, `screen`,
-`setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded, or is run as by you; nothing of theirs is
-done. A machine that `jexec` or `jail -c … command=bhyve …` boots has its jail in the recipe.
+What `abduco`, `cpuset`, `daemon`, `doas`, `dtach`, `env`, `idprio`, `limits`, `lockf`, `nice`, `nohup`,
+`protect`, `rtprio`, `screen`, `setfib`, `setsid`, `su`, `sudo`, `timeout` and `tmux` run is recorded,
+or is run as by you; nothing of theirs is done. A machine that `jexec` or `jail -c … command=bhyve …`
+boots has its jail in the recipe.
 
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network

@@ -90,13 +90,47 @@ impl Recorder {
         let folder = Folder::make(setting)?;
         let bell = folder.bell()?;
         let mut script = Script::start(command, &folder, self.reach, lines)?;
-        let mut is_cut = false;
+        let mut is_cut = self.until_end(&mut script, (&folder, &bell), setting, within, hear)?;
+        let until = if is_cut { Instant::now() } else { Instant::now() + GRACE };
+        while script.is_heard() && Instant::now() < until {
+            script.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
+        }
+        folder.calm_down(until);
+        let (status, stderr, mut written) = script.end(hear)?;
+        // What goes on in the background boots its machine too often after the script's own end.
+        let has_rung = is_readable(&bell);
+        written.retain(|file| !is_made_up(file, setting));
+        let calls = folder.calls_of(program)?;
+        let made_up = made_up(setting, &calls);
+        let status = if is_cut { 0 } else { status };
+        is_cut |= has_rung && calls.len() < setting.limit;
+        Ok(Recording {
+            calls,
+            status,
+            stderr,
+            written,
+            made_up,
+            is_cut,
+            files: setting.files.clone(),
+            ..Recording::default()
+        })
+    }
+
+    /// Waits until a script has ended, and returns whether it booted a machine too often before.
+    fn until_end(
+        &self,
+        script: &mut Script,
+        (folder, bell): (&Folder, &File),
+        setting: &Scenario,
+        within: Duration,
+        hear: &mut dyn FnMut(&str),
+    ) -> Result<bool, Fault> {
         let until = Instant::now().checked_add(within);
         loop {
             // In this order, so that an end between the two is seen by poll(2).
             self.signals.forget_children();
             if script.has_ended()? {
-                break;
+                return Ok(false);
             }
             if self.signals.take_stop() {
                 return Err(Fault::new("interrupted").blame(Blame::Interrupted));
@@ -109,36 +143,10 @@ impl Recorder {
                 == Some(&true)
             {
                 // Fewer calls than it may make: a machine was booted too often, and what is known of it is enough.
-                is_cut = folder.calls()?.len() < setting.limit;
-                if is_cut {
-                    break;
-                }
-                return Err(too_much(setting));
+                let is_cut = folder.calls()?.len() < setting.limit;
+                return if is_cut { Ok(true) } else { Err(too_much(setting)) };
             }
         }
-        let until = if is_cut { Instant::now() } else { Instant::now() + GRACE };
-        while script.is_heard() && Instant::now() < until {
-            script.listen(&[], Some(until.saturating_duration_since(Instant::now())), hear);
-        }
-        folder.calm_down(until);
-        let (status, stderr, mut written) = script.end(hear)?;
-        // What goes on in the background boots its machine too often after the script's own end.
-        let has_rung = is_readable(&bell);
-        let status = if is_cut { 0 } else { status };
-        written.retain(|file| !is_made_up(file, setting));
-        let calls = folder.calls_of(program)?;
-        let made_up = made_up(setting, &calls);
-        is_cut |= has_rung && calls.len() < setting.limit;
-        Ok(Recording {
-            calls,
-            status,
-            stderr,
-            written,
-            made_up,
-            is_cut,
-            files: setting.files.clone(),
-            ..Recording::default()
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Import;
 use super::layout::{key, quoted};
-use crate::model::{Backend, Device, InterfaceName, Release, Value};
+use crate::model::device::{Counterpart, Item};
+use crate::model::{Backend, Device, Draft, InterfaceName, Release, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,7 +29,7 @@ impl TestHost {
     /// Returns a host for a recipe that was made of a machine.
     pub(crate) fn of(import: &mut Import) -> Self {
         let mut host = Self { release: import.draft.target.release, ..Self::default() };
-        host.files.extend(import.draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string()));
+        host.files.extend(needed(&import.draft));
         host.secrets.extend(import.password.map(|_| import.secret.clone()));
         let unknown = super::Tap::default();
         for device in import.draft.slots.values() {
@@ -43,6 +44,25 @@ impl TestHost {
         }
         host
     }
+}
+
+/// Returns what has to be there for a machine: its files, and as `/srv/` the folders that it mounts, and those in which bhyve makes sockets.
+pub(crate) fn needed(draft: &Draft) -> Vec<String> {
+    let value = |item: &Item| if let Value::Path(path) = &item.value { Some(path.as_str().to_string()) } else { None };
+    let of_device = |device: &Device| {
+        let counterpart = device.kind().counterpart;
+        device.items().iter().filter_map(value).map(move |path| (path, counterpart)).collect::<Vec<_>>()
+    };
+    let known: BTreeMap<String, Counterpart> = draft.slots.values().flat_map(of_device).collect();
+    let mut draft = draft.clone();
+    let paths = draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string());
+    let needed = |path: String| match known.get(&path) {
+        Some(Counterpart::Share) => Some(format!("{}/", path.trim_end_matches('/'))),
+        Some(Counterpart::Console) => path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")),
+        // All else is a file, or a device.
+        _ => Some(path),
+    };
+    paths.filter_map(needed).collect()
 }
 
 /// Returns the interface that has the address of a screen, if it takes one.

@@ -3,6 +3,7 @@
 mod asked_files;
 mod bounds;
 mod ends;
+mod escapes;
 mod flow;
 pub(crate) mod folder;
 mod guards;
@@ -17,7 +18,7 @@ use self::sessions::{Sessions, unsteady};
 use super::notice::{Notice, Notify};
 use super::proof::boots::described;
 use super::proof::of_script;
-use crate::diag::{Diagnostic, Fault, Place};
+use crate::diag::{Diagnostic, Fault};
 pub(crate) use crate::host::enclosure::enter;
 use crate::host::standins;
 pub(crate) use crate::host::standins::play;
@@ -28,12 +29,10 @@ use crate::import::recorded::{self, Flow};
 use crate::import::spread::with_configurations;
 use crate::import::written::with_written;
 use crate::model::{Argv, Target};
-use crate::recording::escape::{self, EscapeKind};
 use crate::recording::hidden::hide;
 use crate::recording::{Recording, again, base_name, merge, transcript, words};
 use crate::script::Recipe;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// As what a recording is written.
@@ -115,7 +114,7 @@ fn tried(
     let extra = extra.transpose()?;
     let setting = request.setting()?;
     if request.anyway {
-        escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
+        escapes::escapes(request.command).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     }
     let mut sessions = Sessions::new(request, setting, notify)?;
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
@@ -326,25 +325,6 @@ impl Request<'_> {
         let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
     }
-}
-
-/// Warns of what in the script gets past the stand-ins where it is not enclosed.
-fn escapes(command: &[String]) -> Vec<Diagnostic> {
-    let Some(source) = standins::script(command) else { return Vec::new() };
-    let source = Rc::new(source);
-    let reported = |escape: escape::Escape| {
-        let text = source.text.get(escape.span.clone()).unwrap_or_default();
-        let fault = match escape.kind {
-            EscapeKind::Path => Fault::new(format!("`{text}` is run for real: a whole path gets past its stand-in"))
-                .hint("leave out `--anyway`, and its stand-in is reached; or write the name alone"),
-            EscapeKind::Search => {
-                Fault::new("programs are run for real after PATH is set here: the stand-ins are no longer first")
-                    .hint("leave out `--anyway`, and they are reached; or write PATH=\"$PATH:…\"")
-            }
-        };
-        Diagnostic::warning(fault).at(Place { source: source.clone(), span: escape.span })
-    };
-    escape::find(&source.text).into_iter().map(reported).collect()
 }
 
 /// Returns the path from the root on of one that begins in a folder.

@@ -37,7 +37,7 @@ pub(crate) struct Before {
 }
 
 /// The carriers that go on by themselves; `&` is the shell's own.
-const DETACHING: &[&str] = &["&", "daemon", "tmux", "screen", "setsid"];
+const DETACHING: &[&str] = &["&", "abduco", "daemon", "dtach", "tmux", "screen", "setsid"];
 
 /// How often what belongs together is looked for: a memory disk, what is mounted of it, and what is in there.
 const ROUNDS: usize = 4;

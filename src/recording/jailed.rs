@@ -20,12 +20,12 @@ const USUAL: &[&str] = &["path=/", "allow.vmm", "allow.vmm=1", "ip4=inherit", "i
 
 /// Returns the boot of a machine in a jail, if a call is one that a recipe can say: nobody but root boots it (`jexec -u`), and the jail is as
 /// vmrun makes it, and goes with the machine.
-pub(crate) fn jailed(argv: &[String]) -> Option<Jailed> {
-    let (program, args) = argv.split_first()?;
-    let (carrier, argv) = match base_name(program) {
+pub(crate) fn jailed(words: &[String]) -> Option<Jailed> {
+    let (program, args) = words.split_first()?;
+    let (carrier, boot) = match base_name(program) {
         "jexec" => {
-            let mut words = args.iter().skip_while(|word| *word == "-l");
-            (format!("jexec={}", words.next()?), words.cloned().collect::<Vec<String>>())
+            let mut rest = args.iter().skip_while(|word| *word == "-l");
+            (format!("jexec={}", rest.next()?), rest.cloned().collect::<Vec<String>>())
         }
         "jail" => {
             let at = args.iter().position(|word| word.starts_with("command="))?;
@@ -50,8 +50,8 @@ pub(crate) fn jailed(argv: &[String]) -> Option<Jailed> {
         }
         _ => return None,
     };
-    let is_boot = argv.first().is_some_and(|word| base_name(word) == "bhyve") && jail(&carrier).is_some();
-    is_boot.then_some(Jailed { carrier, argv })
+    let is_boot = boot.first().is_some_and(|word| base_name(word) == "bhyve") && jail(&carrier).is_some();
+    is_boot.then_some(Jailed { carrier, argv: boot })
 }
 
 /// Returns the jail that a carrier is.

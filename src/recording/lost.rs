@@ -14,6 +14,8 @@ pub(crate) enum Lost {
         /// What is mounted there.
         device: String,
     },
+    /// A command that is about a process by its number, which is another one in each run.
+    Process(String),
     /// A file that the script writes, and that no word of a recipe writes.
     Unsaid {
         /// Its path.
@@ -28,6 +30,8 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
     let mut all: Vec<Lost> = Vec::new();
     let programs = recording.stderr.iter().filter_map(|line| program(line)).map(|name| Lost::Program(name.into()));
     let mounts = || recording.calls.iter().filter(|call| call.program() == "mount" && !call.reads);
+    let processes = recording.calls.iter().filter(|call| names_process(call));
+    let processes = processes.map(|call| Lost::Process(call.command().to_string()));
     let files = recording.written.iter().filter_map(|file| {
         let mut mounts = mounts().filter_map(|call| Some((call.args().iter().rev().nth(1)?, call.args().last()?)));
         let (device, _) = mounts.find(|(_, folder)| {
@@ -40,12 +44,18 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
         |path: &String| files.iter().any(|one| matches!(one, Lost::File { path: other, .. } if other == path));
     let unsaid = recording.unsaid.iter().filter(|(path, _)| !is_told(path)).cloned();
     let unsaid: Vec<Lost> = unsaid.map(|(path, is_named)| Lost::Unsaid { path, is_named }).collect();
-    for one in programs.chain(files).chain(unsaid) {
+    for one in programs.chain(processes).chain(files).chain(unsaid) {
         if !all.contains(&one) {
             all.push(one);
         }
     }
     all
+}
+
+/// Whether a call is about a process by its number: `rctl -a process:7:memoryuse:deny=3g`.
+fn names_process(call: &super::Call) -> bool {
+    let is_number = |word: &str| word.split(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
+    call.program() == "rctl" && call.args().iter().any(|word| word.strip_prefix("process:").is_some_and(is_number))
 }
 
 /// Returns the program that a shell says it has not found: `s.sh: 17: makefs: not found`, `makefs: command not found`, as each shell says it.
@@ -100,13 +110,19 @@ mod tests {
         let call = |line: &str| Call { argv: line.split(' ').map(str::to_string).collect(), ..Call::default() };
         let written = ["/mnt/hosts", "/mntx", "/vm/a"].map(|path| Written { path: path.into(), ..Written::default() });
         let recording = Recording {
-            calls: vec![call("mount -t msdosfs /dev/md0 /mnt/"), call("umount /mnt")],
+            calls: vec![
+                call("mount -t msdosfs /dev/md0 /mnt/"),
+                call("umount /mnt"),
+                call("rctl -a process:7:memoryuse:deny=3g"),
+                call("rctl -a user:vm:maxproc:deny=9"),
+            ],
             stderr: stderr.map(String::from).into(),
             written: written.into(),
             ..Recording::default()
         };
         let programs = ["makefs", "qemu-img", "foo", "bar"].map(|name| Lost::Program(name.into()));
         let file = Lost::File { path: "/mnt/hosts".into(), device: "/dev/md0".into() };
-        assert_eq!(lost(&recording), programs.into_iter().chain([file]).collect::<Vec<_>>());
+        let process = Lost::Process("rctl -a process:7:memoryuse:deny=3g".into());
+        assert_eq!(lost(&recording), programs.into_iter().chain([process, file]).collect::<Vec<_>>());
     }
 }

@@ -216,7 +216,7 @@ impl World {
             "pgrep" => self.kernel.pgrep(args),
             "pkill" | "killall" => self.kernel.end(args),
             _ if super::DAEMONS.contains(&program) => self.kernel.start(program),
-            "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" => kernel::administer(program, args),
+            "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" | "rctl" => kernel::administer(program, args),
             "bhyve" => self.machines.bhyve(args),
             "bhyvectl" => self.machines.bhyvectl(args),
             "bhyveload" | "grub-bhyve" => self.machines.load(args),

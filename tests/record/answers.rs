@@ -100,6 +100,35 @@ fn what_fails_at_a_second_start_and_is_no_fault_of_the_scripts_is_none_of_the_re
 }
 
 #[test]
+fn what_a_script_waits_for_before_its_machine_is_named() {
+    let boot = format!("bhyve -c 1 -m 1G {REST}");
+    let text = |script: &str| record(&Sandbox::new(), script, &[]).stdout;
+    let left_out = "// Left out: `sleep 3`, by which the script waits before it boots its machine.\n";
+    let waits = text(&format!("service iscsid onestart\nsleep 3\n{boot}\nexit 0"));
+    assert!(waits.contains(left_out), "{waits}");
+    // What is between two boots is of `restart`, and what is beside it comes before or after it by chance.
+    for script in [format!("while {boot}; do sleep 3; done"), format!("{boot} &\nsleep 3\nwait")] {
+        let text = text(&script);
+        assert!(text.contains("name: \"a\"") && !text.contains("Left out"), "{text}");
+    }
+}
+
+#[test]
+fn folders_and_sockets_of_a_machine_are_what_they_are_where_its_recipe_is_proved() {
+    let devices = "-s 4,virtio-9p,data=/srv/data,ro -s 5,virtio-console,agent=/var/run/a.sock";
+    let done = record(&Sandbox::new(), &format!("bhyve -c 1 -m 1G {devices} {REST}\nexit 0"), &[]);
+    assert!(done.code == 0 && done.stderr.ends_with("vmrun: same machine, same commands\n"), "{}", done.stderr);
+}
+
+#[test]
+fn a_number_of_a_process_is_none_of_a_recipe() {
+    let script = format!("rctl -a process:$$:memoryuse:deny=3g\nbhyve -c 1 -m 1G {REST}\nexit 0");
+    let done = record(&Sandbox::new(), &script, &[]);
+    let what = "is about a process, which has another number in each run\n |\n = hint: leave it out of the recipe; what bhyve may take is `vm.limits(#{ … })`\n";
+    assert!(done.code == 1 && done.stderr.ends_with(what), "{}", done.stderr);
+}
+
+#[test]
 fn a_lock_keeps_others_out_as_vmrun_does() {
     let text = |script: &str| record(&Sandbox::new(), script, &[]).stdout;
     let by_number = text(&format!("exec 9>/var/run/a.lock\nlockf -t 0 9 || exit 1\nbhyve -c 1 -m 1G {REST}\nexit 0"));

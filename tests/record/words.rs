@@ -363,6 +363,8 @@ fn what_runs_a_machine_is_named_and_left_out() {
         (format!("su root -c '{BHYVE}'"), passed("`su`")),
         (format!("timeout 5m env A=b {BHYVE}"), passed("`timeout` and `env`")),
         (format!("setsid {BHYVE}"), kept("`setsid`")),
+        (format!("limits -m 3g setfib 1 protect {BHYVE}"), passed("`limits` and `setfib` and `protect`")),
+        (format!("dtach -n /run/a.sock {BHYVE}"), kept("`dtach`")),
     ];
     for (line, expected) in cases {
         same(&of(&format!("#!/bin/sh\n{line}\nexit 0\n")), &expected);

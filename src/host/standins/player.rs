@@ -67,7 +67,9 @@ fn carry(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, words: &[String]) ->
                     words.iter().any(|word| ["has-session", "has", "-ls", "-list", "ls"].contains(&word.as_str()));
                 Ok(Answer { status: asks.into(), ..Answer::default() })
             }
-            "cpuset" | "idprio" | "lockf" | "rtprio" | "env" | "nice" => Ok(Answer::default()),
+            "abduco" | "cpuset" | "dtach" | "env" | "idprio" | "limits" | "lockf" | "nice" | "protect" | "rtprio" => {
+                Ok(Answer::default())
+            }
             _ => {
                 let fault = Fault::host(format!("`{name}` is recorded only with a command after it"));
                 Err(fault.hint("let the script call the command itself"))

@@ -244,13 +244,19 @@ impl Writer<'_> {
             (program, _) if PASSING.contains(&program) && self.passing.contains(&step.call.command().to_string()) => {
                 Way::Tried("It may be there already.")
             }
-            _ if self.tolerated.contains(&step.call.command().to_string()) => {
-                Way::Tried("It may be so already, and the script goes on.")
-            }
-            _ if self.missing.contains(&step.call.command().to_string()) => {
-                Way::Once("Once: the script does so only where something is missing.")
-            }
-            _ => Way::AsItIs,
+            _ => self.way_of_others(step),
+        }
+    }
+
+    /// How a command stands of which only is known when the script calls it.
+    fn way_of_others(&self, step: &Step) -> Way {
+        let line = step.call.command().to_string();
+        if self.tolerated.contains(&line) {
+            Way::Tried("It may be so already, and the script goes on.")
+        } else if self.missing.contains(&line) {
+            Way::Once("Once: the script does so only where something is missing.")
+        } else {
+            Way::AsItIs
         }
     }
 

@@ -28,9 +28,7 @@ impl Writer<'_> {
     /// beginning.
     pub(super) fn early(&mut self) -> String {
         let boots = || self.steps.iter().filter(|step| step.call.boots().is_some());
-        let is_of_slot = |guard: &&Guard| {
-            boots().any(|step| groups("bhyve", step.call.args()).iter().any(|group| *group == guard.what))
-        };
+        let is_of_slot = |guard: &&Guard| boots().any(|step| groups("bhyve", step.call.args()).contains(&guard.what));
         let is_made =
             |guard: &&Guard| guard.files.iter().any(|(path, _)| self.steps.iter().any(|step| makes(step, path)));
         let mut all: Vec<String> = Vec::new();

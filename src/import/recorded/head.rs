@@ -106,7 +106,8 @@ fn carriers(steps: &[Step]) -> String {
         .filter(|one| !one.is_empty() && !one.starts_with("-r=") && !is_jail(one))
         .collect();
     all.dedup();
-    let detaches = all.iter().any(|one| ["daemon", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
+    let detaches =
+        all.iter().any(|one| ["abduco", "daemon", "dtach", "tmux", "screen", "nohup", "setsid", "&"].contains(one));
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     match (all.is_empty(), detaches) {
         (true, _) => String::new(),

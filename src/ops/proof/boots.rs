@@ -8,7 +8,7 @@ use crate::host::worlds::fixture::Fixture;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Interface, InterfaceKind};
 use crate::import::commands_proof::{deeds, is_lasting, loaded, told};
-use crate::import::golden::TestHost;
+use crate::import::golden::{TestHost, needed};
 use crate::import::{proof, recorded};
 use crate::model::{Backend, Ended, LinkKind, Machine, NetAddress, Size, Target};
 use crate::recording::ends::{POWERED_OFF, STATUSES, is_supervised};
@@ -238,9 +238,8 @@ impl Own {
     }
 
     fn machine(&self, machine: &Machine, host: &mut TestHost) {
-        let mut draft = machine.draft().clone();
-        let files = draft.paths_mut().into_iter().map(|(_, path)| path.as_str().to_string());
-        host.files.extend(files.filter(|path| !self.files.contains(path)));
+        let draft = machine.draft();
+        host.files.extend(needed(draft).into_iter().filter(|path| !self.files.contains(path.trim_end_matches('/'))));
         if let Some(jail) = machine.jail().filter(|jail| !jail.is_made) {
             host.answers.insert(look_at_jail(&jail.name).to_string(), "path=/ allow.vmm".into());
         }

@@ -2,6 +2,7 @@
 
 use super::asked_files::{Files, shown};
 use super::ends::Course;
+use super::guards::Guards;
 use super::sessions::{Sessions, jailed, lost};
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault, suggest};
@@ -143,10 +144,7 @@ impl Request<'_> {
         let Some(usual) = usual else {
             return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
-        let guards = sessions.guards(&command, without.as_deref().unwrap_or(with), &usual.files.asked)?;
-        gaps.extend(guards.gaps);
-        let tolerated = sessions.going_on(&command, without.as_deref().unwrap_or(with))?;
-        gaps.extend(sessions.hanging(&command, without.as_deref().unwrap_or(with))?);
+        let (guards, tolerated) = answered(sessions, &command, without.as_deref().unwrap_or(with), &usual, gaps)?;
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
             _ => None,
@@ -206,6 +204,21 @@ impl Request<'_> {
     }
 }
 
+/// Finds what hangs on answers, and after which failures the script goes on.
+fn answered(
+    sessions: &mut Sessions<'_>,
+    command: &[String],
+    recording: &Recording,
+    usual: &Way,
+    gaps: &mut Vec<Fault>,
+) -> Result<(Guards, Vec<String>), Fault> {
+    let mut guards = sessions.guards(command, recording, &usual.files.asked)?;
+    gaps.append(&mut guards.gaps);
+    let tolerated = sessions.going_on(command, recording)?;
+    gaps.extend(sessions.hanging(command, recording)?);
+    Ok((guards, tolerated))
+}
+
 /// Returns what is known of a script that was recorded but once.
 fn of_one(with: &Recording, without: Option<&Recording>, gaps: &[Fault], sessions: &Sessions<'_>) -> Flow {
     Flow {
@@ -224,17 +237,28 @@ const NAMED_MAX: usize = 8;
 /// Says what of a script the recipe does not do: what it does to files that vmrun makes needless, and what only tells people something.
 fn needless(with: &Recording, without: Option<&Recording>) -> Vec<String> {
     let both = || [Some(with), without].into_iter().flatten();
-    let files = commands(both().flat_map(|recording| &recording.needless));
-    let told = commands(both().flat_map(|recording| &recording.told));
+    let files = commands(both().flat_map(|recording| recording.needless.clone()));
+    let told = commands(both().flat_map(|recording| recording.told.clone()));
     let files = files
         .map(|what| format!("Left out: {what}. vmrun knows by itself what runs, keeps others out, and keeps logs."));
     let told = told.map(|what| format!("Left out, as it changes nothing of the machine: {what}."));
-    files.into_iter().chain(told).collect()
+    let waits = commands(both().flat_map(waits_before_boot));
+    let waits = waits.map(|what| format!("Left out: {what}, by which the script waits before it boots its machine."));
+    files.into_iter().chain(told).chain(waits).collect()
+}
+
+/// Returns the commands by which a script waits before it boots its machine. Of one that runs beside nobody knows what is before it.
+fn waits_before_boot(recording: &Recording) -> Vec<String> {
+    let Some(boot) = recording.calls.iter().position(|call| call.boots().is_some()) else { return Vec::new() };
+    let (before, after) = recording.calls.split_at(boot);
+    let is_beside = after.first().is_some_and(|call| !call.carriers.is_empty());
+    let waits = before.iter().filter(|call| call.program() == "sleep" && !is_beside);
+    waits.map(|call| call.command().to_string()).collect()
 }
 
 /// Lists commands, each once. Nothing where there are none.
-fn commands<'a>(lines: impl Iterator<Item = &'a String>) -> Option<String> {
-    let mut all: Vec<&String> = Vec::new();
+fn commands(lines: impl Iterator<Item = String>) -> Option<String> {
+    let mut all: Vec<String> = Vec::new();
     lines.for_each(|line| {
         if !all.contains(&line) {
             all.push(line);

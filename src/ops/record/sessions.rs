@@ -299,6 +299,11 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
             let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
             fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
         }
+        Lost::Process(line) => {
+            let fault =
+                Fault::new(format!("`{}` is about a process, which has another number in each run", hide(&line)));
+            fault.hint("leave it out of the recipe; what bhyve may take is `vm.limits(#{ … })`")
+        }
         Lost::Unsaid { path, is_named } => {
             let why = if is_named {
                 "what is in it is not known, no text, or has a password"

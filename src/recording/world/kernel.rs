@@ -235,6 +235,7 @@ pub(super) fn administer(program: &str, args: &[&str]) -> Answer {
                 || args.get(1).is_some_and(|arg| ["status", "onestatus", "rcvar", "describe"].contains(arg))
         }
         "devctl" => word == "getpath",
+        "rctl" => !args.iter().any(|arg| arg.starts_with("-a") || arg.starts_with("-r")),
         _ => false,
     };
     if reads { Answer::tells("") } else { Answer::done() }
