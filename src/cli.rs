@@ -49,6 +49,7 @@ mod resize;
 mod run;
 mod screenshot;
 mod serial_relay;
+mod short;
 mod snapshot;
 mod ssh;
 mod start;
@@ -66,7 +67,7 @@ mod wait_serial;
 mod words;
 
 use crate::diag::{Blame, Diagnostic, Severity};
-use crate::ops::recipe::{Prefetch, is_recipe, is_there, prefetch};
+use crate::ops::recipe::{Prefetch, is_there, prefetch};
 use crate::ops::settings::{self as place, platform};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -242,7 +243,7 @@ fn program() -> ExitCode {
     }
     // It takes a moment, in which the command line is parsed.
     let prefetch = args.iter().find(|arg| arg.contains(".rhai")).map_or_else(Prefetch::default, |path| prefetch(path));
-    if let Some(cli) = short_cli(&args) {
+    if let Some(cli) = short::parsed(&args) {
         return exit_code(cli, prefetch, term);
     }
     let command = Cli::command();
@@ -382,52 +383,6 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
     done.map(|()| 0)
 }
 
-/// The options of one command, as a parser of its own: it is made in a tenth of the time that one of all commands takes, which is 5
-/// to 8 % of a start, and half of the instructions of a plan.
-#[derive(Parser)]
-#[command(disable_help_flag = true)]
-struct Only<A: clap::Args> {
-    #[arg(short, long)]
-    verbose: bool,
-    #[command(flatten)]
-    args: A,
-}
-
-/// Parses a command line that begins with a recipe, with `run` or with `plan`, as it is typed most, or with `monitor`, as programs
-/// call it again and again. What it does not take, the whole
-/// command line has an answer to.
-fn short_cli(args: &[String]) -> Option<Cli> {
-    let at = args.iter().skip(1).position(|arg| !arg.starts_with('-'))? + 1;
-    if is_recipe(&args[at]) {
-        if let Some(args) = plain(args) {
-            return Some(Cli { verbose: false, command: Command::Run(args) });
-        }
-        return only(args, Command::Run);
-    }
-    let rest = || [&args[..at], &args[at + 1..]].concat();
-    match args[at].as_str() {
-        "run" => only(&rest(), Command::Run),
-        "plan" => only(&rest(), Command::Plan),
-        "monitor" => only(&rest(), Command::Monitor),
-        _ => None,
-    }
-}
-
-/// Reads `vmrun RECIPE` and `vmrun RECIPE --init`, which clap would read in the same way.
-fn plain(args: &[String]) -> Option<run::RunArgs> {
-    let (recipe, init) = match args {
-        [_, recipe] => (recipe, false),
-        [_, recipe, flag] | [_, flag, recipe] if flag == "--init" => (recipe, true),
-        _ => return None,
-    };
-    Some(run::RunArgs::plain(recipe, init))
-}
-
-fn only<A: clap::Args>(args: &[String], command: impl FnOnce(A) -> Command) -> Option<Cli> {
-    let only = Only::<A>::try_parse_from(args).ok()?;
-    Some(Cli { verbose: only.verbose, command: command(only.args) })
-}
-
 /// `vmrun RECIPE` means `vmrun run RECIPE`: the first word that is no flag and no command is a recipe.
 fn with_run(mut args: Vec<String>, commands: &clap::Command) -> Vec<String> {
     let first = args.iter().skip(1).position(|arg| !arg.starts_with('-'));
@@ -455,51 +410,6 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(String::from).collect()
-    }
-
-    #[test]
-    fn what_is_typed_most_is_parsed_without_all_commands_and_the_rest_with_them() {
-        for (line, by_itself) in [
-            ("vmrun web.rhai --init", Some("run")),
-            ("vmrun -v run web.rhai --set a=b", Some("run")),
-            ("vmrun plan web.rhai --json --no-query", Some("plan")),
-            ("vmrun --verbose plan --on linux web.rhai", Some("plan")),
-            ("vmrun plan plan", Some("plan")),
-            ("vmrun web", None),
-            ("vmrun monitor web --json", Some("monitor")),
-            ("vmrun monitor --help", None),
-            ("vmrun plan", None),
-            ("vmrun plan --help", None),
-            ("vmrun plan -V", None),
-            ("vmrun plan web.rhai --bogus", None),
-            ("vmrun plan web.rhai --json --places", None),
-            ("vmrun help plan", None),
-            ("vmrun check web.rhai", None),
-            ("vmrun -v", None),
-            ("vmrun", None),
-        ] {
-            let cli = short_cli(&words(line));
-            let is_verbose = cli.as_ref().map(|cli| cli.verbose);
-            let name = cli.map(|cli| match cli.command {
-                Command::Run(_) => "run",
-                Command::Plan(_) => "plan",
-                Command::Monitor(_) => "monitor",
-                _ => "another",
-            });
-            assert_eq!(name, by_itself, "{line}");
-            assert_eq!(is_verbose, name.map(|_| line.contains(" -v") || line.contains("--verbose")), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_read_without_clap_is_what_clap_reads() {
-        for line in ["vmrun web.rhai", "vmrun web.rhai --init", "vmrun --init web.rhai"] {
-            let args = words(line);
-            assert_eq!(plain(&args), Only::try_parse_from(&args).ok().map(|only| only.args), "{line}");
-        }
-        for line in ["vmrun web.rhai --user-net", "vmrun -v web.rhai", "vmrun web.rhai --init --init", "vmrun"] {
-            assert_eq!(plain(&words(line)), None, "{line}");
-        }
     }
 
     #[test]

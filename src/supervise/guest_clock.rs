@@ -5,10 +5,13 @@ use super::progress::Progress;
 use crate::client::agent::clock::ClockSetting;
 use crate::host::clock::slept;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For how long a host has slept, of which a guest need not know.
 const UNNOTICED: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether it has.
+const CHECKED: Duration = Duration::from_secs(1);
 
 /// What a run knows of the clock of its guest.
 pub(super) struct GuestClock {
@@ -18,6 +21,8 @@ pub(super) struct GuestClock {
     known: Option<Duration>,
     /// The clock that is being set, and for how long the host had slept.
     setting: Option<(ClockSetting, Duration)>,
+    /// When it was looked the last time.
+    looked: Option<Instant>,
 }
 
 impl Default for GuestClock {
@@ -28,13 +33,20 @@ impl Default for GuestClock {
 
 impl GuestClock {
     fn by(slept: impl Fn() -> Option<Duration> + 'static) -> Self {
-        Self { slept: Box::new(slept), known: None, setting: None }
+        Self { slept: Box::new(slept), known: None, setting: None, looked: None }
     }
 
     /// A guest begins with the time that it is.
     fn begins(&mut self) {
         self.known = (self.slept)();
         self.setting = None;
+    }
+
+    /// Whether it is time to look again: who looks after a guest does so oftener.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.looked.is_none_or(|at| at.elapsed() >= CHECKED);
+        self.looked = if is_due { Some(Instant::now()) } else { self.looked };
+        is_due
     }
 
     /// Looks whether the host has slept, and what has become of a clock that is being set; returns what there is to say.
@@ -73,7 +85,7 @@ impl Run {
 
     /// Has the clock of a guest with an agent set where the host has slept. While its file systems are frozen its agent does nothing else.
     pub(super) fn look_at_clock(&mut self) {
-        let socket = self.agent().filter(|_| self.frozen.is_none());
+        let socket = self.agent().filter(|_| self.frozen.is_none() && self.clock.is_due());
         if let Some(what) = socket.and_then(|socket| self.clock.look(socket)) {
             self.tell(Progress::Clock(&what));
         }
@@ -93,7 +105,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::mpsc::{Receiver, channel};
     use std::thread;
-    use std::time::{Instant, SystemTime, UNIX_EPOCH};
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     /// A host whose sleep is said, and a guest whose agent answers so to all but its greeting; what it was asked comes out of the channel.
     fn guest(answer: &'static str) -> (Rc<Cell<u64>>, GuestClock, PathBuf, Receiver<Value>, tempfile::TempDir) {
