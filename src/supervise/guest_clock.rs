@@ -80,7 +80,9 @@ fn late(slept: Duration, why: &str) -> String {
 impl Run {
     /// The guest that runs has the time of its host, as far as is known.
     pub(super) fn clock_begins(&mut self) {
-        self.clock.begins();
+        if self.agent().is_some() {
+            self.clock.begins();
+        }
     }
 
     /// Has the clock of a guest with an agent set where the host has slept. While its file systems are frozen its agent does nothing else.

@@ -66,10 +66,18 @@ impl Disks {
     /// Has of files only those that can be kept, which is tried only where there is something to be kept: not in a
     /// folder in which nothing can be made.
     fn only_cheap(mut self, host: &dyn Host, filled: &[PathBuf]) -> Self {
-        if self.have_data || !filled.is_empty() {
-            self.files.retain(|path| matches!(host.has_reflinks(path), Ok(true)));
+        let files = std::mem::take(&mut self.files);
+        if !self.have_data && filled.is_empty() {
+            return self;
         }
-        self.have_data |= filled.iter().any(|path| self.files.contains(path));
+        for path in files {
+            // What a link leads to is what is kept.
+            let real = host.real(&path);
+            if !self.files.contains(&real) && matches!(host.has_reflinks(&real), Ok(true)) {
+                self.have_data |= filled.contains(&path);
+                self.files.push(real);
+            }
+        }
         self
     }
 
@@ -128,11 +136,8 @@ fn disks(call: &Call<'_>, machine: &Machine) -> Disks {
         match place {
             DiskPlace::Device(_) => {}
             DiskPlace::File(path) => {
-                let host = &*evaluation.run().host;
-                // What a link leads to is what is kept.
-                let path = host.real(&path);
-                let fact = host.file(&path).filter(|fact| fact.size.is_some() && !fact.is_folder);
-                if let Some(fact) = fact.filter(|_| !disks.has(&path)) {
+                let fact = evaluation.run().host.file(&path);
+                if let Some(fact) = fact.filter(|fact| fact.size.is_some() && !fact.is_folder) {
                     filled.extend(fact.has_data.then(|| path.clone()));
                     disks.files.push(path);
                 }
