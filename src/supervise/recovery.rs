@@ -8,6 +8,7 @@
 mod adoption;
 mod elsewhere;
 mod evidence;
+pub(crate) mod exports;
 mod left;
 pub(crate) mod monitor;
 mod others;
@@ -153,7 +154,7 @@ fn images(journal: &Journal) -> impl Iterator<Item = &Path> {
 }
 
 /// Returns the fault of a disk image that another run or guest has; nothing if it is free, or free once the run that has left
-/// this machine behind is cleaned up.
+/// this machine behind is cleaned up; of one that is exported its name says so.
 pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, access: Access) -> Option<Fault> {
     if !host.store().is_held(path, access) {
         return None;
@@ -161,7 +162,8 @@ pub(crate) fn against_image(host: &dyn Host, machine: &VmName, path: &Path, acce
     let has = |record: &StateRecord| images(&journal(record)).any(|image| image == path);
     let by: Vec<VmName> = host.store().records().into_iter().filter(has).map(|record| record.name).collect();
     let shown = path.display();
-    if by.contains(machine) || by.is_empty() && is_to_be_taken_over(host, machine) {
+    let is_its = || is_to_be_taken_over(host, machine) || exports::is_exported(host, machine);
+    if by.contains(machine) || by.is_empty() && is_its() {
         return None;
     }
     for name in &by {

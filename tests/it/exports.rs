@@ -186,7 +186,7 @@ fn of_an_export_that_is_killed_the_next_one_and_gc_take_everything_away() {
             if number % 2 == 0 {
                 let gc = host.run(&["gc"]);
                 assert_eq!(gc.code, 0, "{when} {call}: {gc:?}");
-                assert!(gc.stdout.starts_with("# web.export was left"), "{gc:?}");
+                assert!(gc.stdout.starts_with("# an export of web ended half done\n"), "{gc:?}");
             } else {
                 let done = host.run(&["export", "web", "web.tar"]);
                 assert_eq!(done.code, 0, "{when} {call}: {done:?}");
@@ -244,12 +244,53 @@ fn a_machine_that_does_not_run_is_told_to_be_exported_and_not_to_start() {
     let list = host.run(&["list"]);
     assert!(list.stdout.contains("\nweb   exporting  "), "{}", list.stdout);
     same(&list.stderr, "vmrun: web is exported, and can be started when that has ended");
+    let start = host.run(&["start", "web.rhai"]);
+    same(
+        &start.stderr,
+        "
+error: the machine web is exported at the moment
+ --> web.rhai:2:11
+  |
+2 |     name: \"web\", memory: 64.MiB, bootrom: bootrom(\"[tmp]/vm/rom.fd\", #{ vars: \"[tmp]/vm/web.vars\" }),
+  |           ^^^^^
+  |
+  = hint: wait until that has ended; Ctrl-C ends it, where it was started
+",
+    );
+    let stop = host.run(&["stop", "web"]);
+    same(
+        &stop.stderr,
+        "
+error: the machine web is exported at the moment
+ |
+ = hint: wait until that has ended; Ctrl-C ends it, where it was started
+",
+    );
+    assert_eq!((start.code, stop.code), (5, 5));
+    assert_eq!(host.run(&["monitor", "web"]).code, 8);
     // Of one that is killed the machine's lock is left, which gc and the next one remove; its own record is no machine.
     export.kill();
     assert_eq!(states(&host), [("web".to_string(), "left".to_string(), false)]);
     host.script("zstd", "exec cat");
     assert_eq!(host.run(&["export", "web", "web.tar"]).code, 0);
     assert_eq!((states(&host), left(&host)), (vec![], vec![]));
+}
+
+#[test]
+fn of_a_killed_export_no_node_goes_that_has_its_name() {
+    let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    let mut export = host.start(&["export", "web", "web.tar"]);
+    export.until("half an export", |host| host.names(".").iter().any(|name| name.starts_with("web.tar.vmrun-")));
+    export.kill();
+    host.write("fake/vmm/web.export", "");
+    host.write("fake/log", "");
+    let gc = host.run(&["gc"]);
+    assert!(
+        gc.code == 0 && !gc.stdout.contains("--vm=web.export") && !host.calls().contains("--vm=web.export"),
+        "{gc:?}"
+    );
+    assert_eq!(host.names("fake/vmm"), ["web.export"]);
 }
 
 #[test]

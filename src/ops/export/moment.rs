@@ -4,7 +4,7 @@
 //! The run of one that runs has the lock of its machine, and so its journal: what is made here is in one of its own, by which the next export of the
 //! machine, or `vmrun gc`, takes away what one leaves that was killed.
 
-use super::record::{ExportRecord, RECORD};
+use super::record::ExportRecord;
 use crate::diag::Fault;
 use crate::host::disks::DiskChange;
 use crate::host::files::beside;
@@ -20,6 +20,7 @@ use crate::ops::machine_disks::MachineDisks;
 use crate::ops::snapshots::{Freeze, SnapshotEvent, against_stop, frozen, no_one_moment};
 use crate::supervise::holds::Hold;
 use crate::supervise::journal;
+use crate::supervise::recovery::exports::RECORD;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -6,11 +6,9 @@ use crate::diag::may_fail::MayFail as _;
 use crate::host::Host as _;
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::supervise::recovery::exports::record_of;
 use crate::supervise::{journal, recovery};
 use std::time::Duration;
-
-/// What is behind the name of a machine in that of the record of its export.
-pub(super) const RECORD: &str = ".export";
 
 /// The record of an export that goes on.
 pub(super) struct ExportRecord {
@@ -20,7 +18,7 @@ pub(super) struct ExportRecord {
 impl ExportRecord {
     /// Takes it, and takes away what an export has left that was killed.
     pub(super) fn take(host: &mut System, machine: &VmName) -> Result<Self, Fault> {
-        let name: VmName = format!("{machine}{RECORD}").parse()?;
+        let name = record_of(machine)?;
         if recovery::holder(host, &name).is_some() {
             return Err(Fault::busy(format!("{machine} is exported already")).hint("wait until that has ended"));
         }

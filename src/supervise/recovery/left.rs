@@ -49,6 +49,8 @@ pub(crate) struct Left {
     pub goes_on: Option<u32>,
     /// The socket of the agent that has frozen the file systems of its guest, and not thawed them.
     pub frozen: Option<PathBuf>,
+    /// The machine that was exported, if it was no run.
+    pub exports: Option<VmName>,
 }
 
 impl Left {
@@ -73,6 +75,9 @@ impl Left {
 
     /// Returns who it was, as a sentence about the past.
     pub(crate) fn whose(&self) -> String {
+        if let Some(machine) = &self.exports {
+            return format!("an export of {machine} ended half done");
+        }
         match &self.owner {
             Some(owner) => format!("{} was left by {owner}", self.name),
             None => format!("{} was left by a vmrun of which nothing is known", self.name),
@@ -95,9 +100,11 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
         faults: Vec::new(),
         goes_on: None,
         frozen: journal.frozen.clone(),
+        exports: journal.exports.clone(),
     };
-    // Even of a journal that was torn before it came to that.
-    if same_boot && record.journal.is_some() && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
+    // Even of a journal that was torn before it came to that. An export makes none.
+    let is_run = record.journal.is_some() && journal.exports.is_none();
+    if same_boot && is_run && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
         undo_node(host, &record.name, &mut left);
     }
     // Of a run in other namespaces only files are here.
@@ -319,7 +326,8 @@ mod tests {
     fn half(one: Interface, is_tap: bool, others: &[Interface]) -> (Vec<Back>, Vec<String>) {
         let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
         let (machine, dated) = ("web".parse().unwrap(), Vec::new());
-        let mut left = Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None, frozen: None };
+        let mut left =
+            Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None, frozen: None, exports: None };
         let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
         undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
         (left.backs, left.kept)

@@ -4,6 +4,7 @@
 //! A machine that runs, has failed or is down is told by files, locks and by whether there is a process, which starts no program on any
 //! system. What a dead run has left is looked at as `vmrun adopt` does, for which FreeBSD's ps(1) is asked.
 
+use super::exports::is_exported;
 use super::{evidence, holder, images};
 use crate::diag::{Blame, Fault};
 use crate::host::store::StateRecord;
@@ -64,7 +65,10 @@ fn look(host: &dyn Host, name: &VmName) -> Result<Look, Fault> {
         Some(None) => return Ok(Look::Torn("its status is not whole".into())),
     };
     let Some(record) = examined.record else { return Ok(without_lock(status)) };
-    let Some(text) = &record.journal else { return Ok(without_journal(&record, status)) };
+    let Some(text) = &record.journal else {
+        let is_exported = record.is_locked && is_exported(host, name);
+        return Ok(if is_exported { without_lock(status) } else { without_journal(&record, status) });
+    };
     let journal = Journal::read(text);
     if journal.owner.is_none() {
         return Ok(Look::Torn("its journal is not whole, and tells no owner".into()));

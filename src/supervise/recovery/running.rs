@@ -1,6 +1,7 @@
 //! What is said of a machine that runs already, and what the one who hears of it should do: that depends on what was wanted.
 
 use super::evidence;
+use super::exports::is_exported;
 use super::holder;
 use crate::diag::Fault;
 use crate::host::Host;
@@ -28,6 +29,10 @@ pub(crate) fn running(host: &dyn Host, name: &VmName, owner: Option<&Owner>, aim
     if let Some(there) = owner.filter(|owner| evidence::is_of_elsewhere(host.processes(), owner)) {
         let fault = Fault::busy(format!("the machine {name} is running already{who}, {}", there.whereabouts()));
         return fault.hint(format!("`vmrun stop {name}` there stops it; VMRUN_STATE_DIR names another state folder"));
+    }
+    if owner.is_none() && is_exported(host, name) {
+        let fault = Fault::busy(format!("the machine {name} is exported at the moment"));
+        return fault.hint("wait until that has ended; Ctrl-C ends it, where it was started");
     }
     let fault = Fault::busy(format!("the machine {name} is running already{who}"));
     fault.hint(match (aim, owner) {
