@@ -83,14 +83,14 @@ error: the script makes the jail web for its machine, and the recipe enters one 
         (
             format!("jexec -U vm web {MACHINE}\nexit 0"),
             "\
-error: the script boots a machine in the jail web, and what runs there is not recorded
+error: the script boots a machine in the jail web, and it is not recorded: no recipe says `-U vm`
  |
  = hint: let it be `jexec web bhyve …` in a jail that is there, or have vmrun make it: `jail: #{ name: \"web\", create: true }` in `bhyve(#{ … })`",
         ),
         (
             format!("jail -c name=web path=/ mount.devfs allow.vmm command={MACHINE}\nexit 0"),
             "\
-error: the script boots a machine in the jail web, and what runs there is not recorded
+error: the script boots a machine in the jail web, and it is not recorded: no recipe says `mount.devfs`
  |
  = hint: let it be `jexec web bhyve …` in a jail that is there, or have vmrun make it: `jail: #{ name: \"web\", create: true }` in `bhyve(#{ … })`",
         ),
@@ -107,4 +107,47 @@ error: the script has tap0 in the jail web, where vmrun brings the taps of its r
         same(&done.stderr, expected);
         assert_eq!(done.code, 1, "{script}");
     }
+}
+
+#[test]
+fn why_a_boot_in_a_jail_is_not_recorded_is_told() {
+    let form = "letters, digits, `.`, `_` and `-`, not only digits";
+    let misnamed = |name: &str| {
+        format!(
+            "\
+error: the script boots a machine in a jail, and it is not recorded: {name} is not the name of a jail
+ |
+ = hint: write its name, as jls(8) shows it: {form}"
+        )
+    };
+    let because = |why: &str| {
+        format!(
+            "\
+error: the script boots a machine in the jail web, and it is not recorded: {why}
+ |
+ = hint: let it be `jexec web bhyve …` in a jail that is there, or have vmrun make it: `jail: #{{ name: \"web\", create: true }}` in `bhyve(#{{ … }})`"
+        )
+    };
+    let without = "\
+error: the script boots a machine in a jail without a name, and it is not recorded
+ |
+ = hint: give it a name, as `jail -c name=web path=/ allow.vmm command=bhyve …`";
+    let cases = [
+        ("jexec 5 ", misnamed("\"5\"")),
+        ("jexec 'we ird\"; ${x}' ", misnamed(r#""we ird\"; ${x}""#)),
+        ("jail -c path=/ allow.vmm command=", without.into()),
+        ("jexec -l -u root web ", because("no recipe says `-u root`")),
+        ("jail -c name=web path=/jail allow.vmm persist command=", because("no recipe says `path=/jail`, `persist`")),
+        ("jail -c name=web path=/ allow.vmm vnet=inherit command=", because("no recipe says `vnet=inherit`")),
+        ("jail -c name=web path=/ command=", because("a jail that vmrun makes has `allow.vmm`, and this one has not")),
+        ("jexec web sh -c 'exec \"$@\"' sh ", because("what is run there is `sh`, and not bhyve itself")),
+    ];
+    for (by, expected) in cases {
+        let done = record(&format!("{by}{MACHINE}\nexit 0"));
+        same(&done.stderr, &expected);
+        assert_eq!(done.code, 1, "{by}");
+    }
+    assert!(
+        recipe(&format!("jail -c name=vm path=/ vnet=new allow.vmm command={MACHINE}\nexit 0")).contains("vnet: true")
+    );
 }

@@ -9,7 +9,7 @@ use crate::model::Argv;
 use crate::ops::notice::{Notice, Notify};
 use crate::recording::guests::{Before, Guests};
 use crate::recording::hidden::hide;
-use crate::recording::jailed::{self, JailGap};
+use crate::recording::jailed::{self, JailGap, Unsaid};
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
@@ -268,13 +268,22 @@ pub(super) fn is_same(first: &Recording, second: &Recording) -> bool {
 pub(super) fn jailed(recording: &Recording) -> Option<Fault> {
     let made = |name: &str| format!("jail: #{{ name: \"{name}\", create: true }}");
     Some(match jailed::gap(recording)? {
-        JailGap::Unrecorded(name) => {
-            let name = hide(&name);
-            let what = format!("the script boots a machine in the jail {name}, and what runs there is not recorded");
+        JailGap::Unrecorded { jail, why } => {
+            let why = unsaid(why);
+            let what = format!("the script boots a machine in the jail {jail}, and it is not recorded: {why}");
             Fault::new(what).hint(format!(
-                "let it be `jexec {name} bhyve …` in a jail that is there, or have vmrun make it: `{}` in `bhyve(#{{ … }})`",
-                made(&name)
+                "let it be `jexec {jail} bhyve …` in a jail that is there, or have vmrun make it: `{}` in `bhyve(#{{ … }})`",
+                made(&jail)
             ))
+        }
+        JailGap::Unnamed => {
+            let what = "the script boots a machine in a jail without a name, and it is not recorded";
+            Fault::new(what).hint("give it a name, as `jail -c name=web path=/ allow.vmm command=bhyve …`")
+        }
+        JailGap::Misnamed(fault) => {
+            let fault = Fault { message: hide(&fault.message), ..fault };
+            let what = format!("the script boots a machine in a jail, and it is not recorded: {fault}");
+            Fault::new(what).maybe_hint(fault.hint)
         }
         JailGap::Made(name) => {
             let what =
@@ -290,6 +299,18 @@ pub(super) fn jailed(recording: &Recording) -> Option<Fault> {
                 .hint("leave out of the recipe what brings it there; its machine has the tap that the recipe makes")
         }
     })
+}
+
+/// Tells why no recipe says how a machine is booted in a jail.
+fn unsaid(why: Unsaid) -> String {
+    match why {
+        Unsaid::Words(words) => {
+            let shown: Vec<String> = words.iter().map(|word| format!("`{}`", hide(word))).collect();
+            format!("no recipe says {}", shown.join(", "))
+        }
+        Unsaid::Lacks(parameter) => format!("a jail that vmrun makes has `{parameter}`, and this one has not"),
+        Unsaid::Runs(program) => format!("what is run there is `{}`, and not bhyve itself", hide(&program)),
+    }
 }
 
 /// Returns what a script does that its calls do not show.
