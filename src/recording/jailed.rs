@@ -51,8 +51,8 @@ fn entered(args: &[String]) -> Option<Result<Jailed, JailGap>> {
     let (options, rest) = options(args, OF_JEXEC);
     let (name, command) = rest.split_first()?;
     command.iter().any(is_bhyve).then(|| {
-        let unusual = options.into_iter().filter(|option| option != "-l").collect();
-        boot(("jexec=", name), Unsaid::Words(unusual), command.to_vec())
+        let unusual: Vec<String> = options.into_iter().filter(|option| option != "-l").collect();
+        boot(("jexec=", name), (!unusual.is_empty()).then_some(Unsaid::Words(unusual)), command.to_vec())
     })
 }
 
@@ -81,7 +81,7 @@ fn made(args: &[String]) -> Option<Result<Jailed, JailGap>> {
         None => unusual.push(first.clone()),
     }
     let lacks = ["path=/", "allow.vmm"].into_iter().find(|word| !parameters.iter().any(|one| one.starts_with(word)));
-    let why = lacks.filter(|_| unusual.is_empty()).map_or(Unsaid::Words(unusual), Unsaid::Lacks);
+    let why = (!unusual.is_empty()).then_some(Unsaid::Words(unusual)).or(lacks.map(Unsaid::Lacks));
     let begin = if parameters.iter().any(|word| word.starts_with("vnet")) { "jail+vnet=" } else { "jail=" };
     Some(boot((begin, name), why, command))
 }
@@ -105,16 +105,13 @@ fn options<'a>(args: &'a [String], with_argument: &[char]) -> (Vec<String>, &'a 
 }
 
 /// Returns a boot, but where its jail has no name that a recipe may say, or something is unusual.
-fn boot((begin, name): (&str, &str), why: Unsaid, argv: Vec<String>) -> Result<Jailed, JailGap> {
+fn boot((begin, name): (&str, &str), why: Option<Unsaid>, argv: Vec<String>) -> Result<Jailed, JailGap> {
     let jail = name.parse::<JailName>().map_err(JailGap::Misnamed)?.to_string();
-    let carrier = format!("{begin}{jail}");
     let program = argv.first().map(String::as_str).unwrap_or_default();
-    match why {
-        Unsaid::Words(words) if words.is_empty() && base_name(program) == "bhyve" => Ok(Jailed { carrier, argv }),
-        Unsaid::Words(words) if words.is_empty() => {
-            Err(JailGap::Unrecorded { jail, why: Unsaid::Runs(program.into()) })
-        }
-        why => Err(JailGap::Unrecorded { jail, why }),
+    let other = (base_name(program) != "bhyve").then(|| Unsaid::Runs(program.into()));
+    match why.or(other) {
+        Some(why) => Err(JailGap::Unrecorded { jail, why }),
+        None => Ok(Jailed { carrier: format!("{begin}{jail}"), argv }),
     }
 }
 
