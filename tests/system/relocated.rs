@@ -287,6 +287,24 @@ error: zroot/vm/web is in it as a stream of zfs send, which makes no file
 }
 
 #[test]
+fn a_name_of_old_that_is_left_over_is_refused() {
+    need(&["zstd"]);
+    let sandbox = host(&format!("run(\"zfs\", [\"set\", \"sync=disabled\", \"zroot/vm/web-data\"]);\n{VOLUMES}"));
+    done(&sandbox, "zfs create -s -b 64K -V 4M zroot/vm/web && zfs create -V 2M zroot/vm/web-data");
+    done(&sandbox, "vmrun export web.rhai web.tar.zst && rm web.rhai");
+    refused(
+        &sandbox,
+        &["./vm"],
+        1,
+        "
+error: the recipe would still say zroot/vm/web-data at 1:38, which is [tmp]/vm/web-data.img here
+ |
+ = hint: import it without --disks, or have it not say that there, where it was exported
+",
+    );
+}
+
+#[test]
 fn an_import_into_the_other_kind_that_is_struck_at_any_call_leaves_nothing_half() {
     need(&["zstd"]);
     let scene = |command, prepared| Scene { command, prepared, may_begin: false };

@@ -2,12 +2,13 @@
 //! way around, the word that makes it.
 
 use super::shown;
-use crate::diag::Fault;
+use crate::diag::{Fault, Place, Source};
 use crate::image::archive::Home;
 use crate::model::volume::{Volume, whole_blocks};
 use crate::script::edit::{WrittenCall, calls, replaced, rewritten, sizes};
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 
 /// The words that make disks.
 const FILE_WORD: &str = "disk";
@@ -44,7 +45,27 @@ pub(super) fn text(text: &str, changes: &[Change<'_>]) -> Result<String, Fault> 
     let is_free = |(span, _): &Edit| edits.iter().all(|(taken, _)| span.end <= taken.start || taken.end <= span.start);
     let free: Vec<Edit> = literals.into_iter().filter(is_free).collect();
     edits.extend(free);
+    against_left(text, &edits, changes)?;
     Ok(replaced(text, &edits))
+}
+
+/// Refuses a recipe which, with all edits made, has a place of old in a text, where nobody knows what it is for: here it would be
+/// nothing, or another machine's.
+fn against_left(text: &str, edits: &[Edit], changes: &[Change<'_>]) -> Result<(), Fault> {
+    let is_new = |written: &str| changes.iter().any(|change| written == shown(change.new));
+    let is_left = |change: &Change<'_>, written: &str| !is_new(written) && change.is_in(written);
+    let is_edited = |span: &Range<usize>| edits.iter().any(|(other, _)| other == span);
+    for change in changes {
+        let said = rewritten(text, &|written| is_left(change, written).then(String::new));
+        if let Some((span, _)) = said.into_iter().find(|(span, _)| !is_edited(span)) {
+            let source = Rc::new(Source { name: String::new(), text: text.into() });
+            let (line, column) = Place { source, span }.line_column();
+            let (old, new) = (shown(change.old), shown(change.new));
+            let fault = Fault::new(format!("the recipe would still say {old} at {line}:{column}, which is {new} here"));
+            return Err(fault.hint("import it without --disks, or have it not say that there, where it was exported"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a recipe says a place already.
@@ -70,8 +91,25 @@ impl Change<'_> {
     /// Returns the folder of a literal that is the device of a volume: where this host has them, or any system.
     fn folder_of_device<'a>(&self, written: &'a str, volume: &Volume) -> Option<&'a str> {
         let folder = written.strip_suffix(volume.name.as_str())?;
-        let is_folder = folder.starts_with("/dev/") || Path::new(folder) == self.zvols;
-        (is_folder && folder.ends_with('/')).then_some(folder)
+        self.has_devices(folder).then_some(folder)
+    }
+
+    fn has_devices(&self, folder: &str) -> bool {
+        folder.ends_with('/') && (folder.starts_with("/dev/") || Path::new(folder) == self.zvols)
+    }
+
+    /// Whether a literal has in it where the disk was: as a whole, or as a part of a path or of a text.
+    fn is_in(&self, written: &str) -> bool {
+        let old = shown(self.old);
+        written.match_indices(&old).any(|(at, _)| {
+            let before = path_before(written.get(..at).unwrap_or_default());
+            let begins = match self.old {
+                // An option of one letter may stand before it.
+                Home::File(_) => before.is_empty() || before.starts_with('-'),
+                Home::Volume(_) => before.is_empty() || self.has_devices(before),
+            };
+            begins && !goes_on(written.get(at + old.len()..).unwrap_or_default())
+        })
     }
 
     /// Returns the path by which a machine has it.
@@ -108,6 +146,20 @@ impl Change<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Returns the beginning of the path, or of the name, in whose midst a text ends.
+fn path_before(text: &str) -> &str {
+    let is_gap = |c: char| !(c.is_alphanumeric() || "_-./".contains(c));
+    let path = text.rsplit(is_gap).next().unwrap_or_default();
+    // What follows a backslash is a part of the escape.
+    if text.strip_suffix(path).is_some_and(|rest| rest.ends_with('\\')) { path.get(1..).unwrap_or(path) } else { path }
+}
+
+/// Whether a name goes on with a text: `.old` does, and the end of a sentence does not.
+fn goes_on(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.trim_start_matches(['-', '.', ':']).starts_with(is_part)
 }
 
 /// Whether a literal is the path of a file: as a whole, or from the folder of the recipe on.
@@ -187,6 +239,41 @@ mod tests {
         for from in ["zvol(pool + \"/vm/web\", 20.GiB)", "clone_of(\"zroot/vm/web\")", "zvol(\"zroot/vm/web2\", 1.GiB)"]
         {
             assert_eq!(changed(from, &old, &new), Err(none.into()), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_place_of_old_that_is_left_over_is_refused_with_where_it_is() {
+        let (file, volume) = (Home::File("/vm/web.img".into()), volume("zroot/vm/web"));
+        let left = |from: &str, old: &Home, new: &Home| {
+            let change = Change { old, new, zvols: Path::new("/dev/zvol") };
+            text(from, &[change]).err().map(|fault| (fault.message, fault.hint.unwrap_or_default()))
+        };
+        let hint = "import it without --disks, or have it not say that there, where it was exported";
+        for said in [
+            "zroot/vm/web",
+            "zroot/vm/web@clean",
+            "zfs destroy zroot/vm/web.",
+            "host:zroot/vm/web",
+            "a\\nzroot/vm/web",
+            "dd of=/dev/zvol/zroot/vm/web",
+        ] {
+            let from = format!("zvol(\"zroot/vm/web\", 1.MiB);\nrun(\"x\", `{said}`)");
+            let message = "the recipe would still say zroot/vm/web at 2:11, which is /vm/web.img here";
+            assert_eq!(left(&from, &volume, &file), Some((message.into(), hint.into())), "{said}");
+        }
+        for said in ["cp /vm/web.img /backup", "-f/vm/web.img", "--to=/vm/web.img", "file:/vm/web.img,ro"] {
+            let from = format!("disk(\"/vm/web.img\", 1.MiB);\nrun(\"x\", [\"{said}\"])");
+            let message = "the recipe would still say /vm/web.img at 2:12, which is zroot/vm/web here";
+            assert_eq!(left(&from, &file, &volume), Some((message.into(), hint.into())), "{said}");
+        }
+        for other in ["zroot/vm/web2", "zroot/vm/web-data", "tank/zroot/vm/web", "zroot/vm/web.old"] {
+            let from = format!("zvol(\"zroot/vm/web\", 1.MiB); x(\"{other}\")");
+            assert_eq!(left(&from, &volume, &file), None, "{other}");
+        }
+        for other in ["/vm/web.img.old", "/other/vm/web.img", "web"] {
+            let from = format!("disk(\"/vm/web.img\", 1.MiB); x(\"{other}\")");
+            assert_eq!(left(&from, &file, &volume), None, "{other}");
         }
     }
 }
