@@ -226,6 +226,16 @@ error: no disk of web is a volume, to be put into tank
  = hint: with one --disks alone its disks become what is there
 ",
     );
+    refused(
+        &sandbox,
+        &["./a\"b"],
+        2,
+        "
+error: --disks \"[tmp]/a\\\"b\" cannot be put into the texts of a recipe: it has \"
+ |
+ = hint: name a folder without it; a link to this one will do
+",
+    );
     fs::remove_file(sandbox.path("bin/zfs")).unwrap();
     refused(&sandbox, &["tank"], 3, NO_ZFS);
     let without = volumes();
