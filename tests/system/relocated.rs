@@ -274,6 +274,19 @@ error: 977K does not end with a whole block of 16K
   = hint: 992K does
 ",
         ),
+        (
+            "virtio_blk(disk(\"[tmp]/vm/web.img\", 1000448))",
+            "virtio_blk({ let d = \"[tmp]/vm/web.img\";\nif init { disk(d, 1000448); }\nd })",
+            "
+error: 977K does not end with a whole block of 16K
+ --> web.rhai:6:19
+  |
+6 | if init { disk(d, 1000448); }
+  |                   ^^^^^^^
+  |
+  = hint: 992K does
+",
+        ),
     ] {
         let sandbox = host(&FILES.replace(from, to));
         sandbox.write("fake/zfs", "filesystem tank\tsize=107374182400\n");

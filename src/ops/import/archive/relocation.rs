@@ -3,12 +3,13 @@
 
 mod written;
 
-use super::name_of;
-use crate::diag::Fault;
+use super::{Content, name_of};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
 use crate::host::restore::Place;
 use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role};
 use crate::model::volume::{Volume, VolumeName, whole_blocks};
+use crate::ops::installation::Installation;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use written::Change;
@@ -128,6 +129,21 @@ impl Targets {
         }
         Ok(())
     }
+}
+
+/// Refuses a recipe that would make a disk anew, with `--init`, in the size of the file that it was, which no volume has.
+pub(super) fn against_init(
+    exported: &Manifest,
+    content: Content<'_>,
+    installation: &Installation,
+    recipe: &Path,
+) -> Result<(), Vec<Diagnostic>> {
+    let is_rounded = |(old, new): (&DiskPart, &DiskPart)| matches!((&old.home, &new.home), (Home::File(_), Home::Volume(volume)) if volume.size != old.size);
+    if exported.disks.iter().zip(&content.manifest.disks).any(is_rounded) {
+        let parsed = super::parsed(content, recipe)?;
+        installation.foreseen(&parsed, &super::wanted(content.manifest, recipe), true)?;
+    }
+    Ok(())
 }
 
 /// Refuses a folder that no text of a recipe says as it is, whichever quotes it has.
