@@ -144,6 +144,7 @@ fn checked(recipe: &str, writes: bool, term: &Term) -> Result<(), Vec<Diagnostic
     }
     let (same, old): (Vec<Checked>, Vec<Checked>) = checked.into_iter().partition(|one| one.has == one.pin.digest);
     for one in same {
+        term.say(about(&one.pin));
         term.data(format!("{recipe}: {} is what its publisher has", one.pin.name))?;
     }
     if writes && !old.is_empty() {

@@ -27,6 +27,9 @@ pub(crate) const KEYRING: &str = "keyring";
 /// The way out of a row that is wrong.
 const EXAMPLE: &str = "[images.mine] with url = \"https://…/{arch}.qcow2\", digest = \"sha512\", amd64 = \"x86_64\"";
 
+/// The way out of a keyring that is wrong.
+const KEYRING_EXAMPLE: &str = "keyring = \"/usr/local/etc/vmrun/publishers.gpg\"";
+
 /// One system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct System {
@@ -210,6 +213,10 @@ pub(crate) fn read(rows: &DeTable<'_>, is_own: bool) -> Result<Rows, (Fault, Ran
                 read.keyring = Some(keyring(text).map_err(|fault| (fault, row.span()))?);
                 continue;
             }
+            _ if name.get_ref() == KEYRING => {
+                let fault = Fault::new(format!("`{KEYRING}` is a text")).hint(KEYRING_EXAMPLE);
+                return Err((fault, row.span()));
+            }
             _ => {
                 let fault = Fault::new(format!("the image `{}` is no table", name.get_ref()));
                 return Err((fault.hint(EXAMPLE), row.span()));
@@ -229,7 +236,7 @@ fn keyring(text: &str) -> Result<PathBuf, Fault> {
         return Ok(path);
     }
     let fault = Fault::new(format!("`{KEYRING}` is a path from the root on, and {text:?} is none"));
-    Err(fault.hint("keyring = \"/usr/local/etc/vmrun/publishers.gpg\""))
+    Err(fault.hint(KEYRING_EXAMPLE))
 }
 
 fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault, Option<Range<usize>>)> {
@@ -267,19 +274,28 @@ fn system(name: &str, keys: &DeTable<'_>, is_own: bool) -> Result<System, (Fault
     if keys.len() == 1 && system.keyring.is_some() {
         return Ok(system);
     }
-    let lacks = |what: &str| (Fault::new(format!("the image `{name}` has no {what}")).hint(EXAMPLE), None);
+    whole(name, &system).map_err(|fault| (fault, None))?;
+    Ok(system)
+}
+
+/// Refuses a row that lacks something.
+fn whole(name: &str, system: &System) -> Result<(), Fault> {
+    let lacks = |what: &str, hint: &str| Err(Fault::new(format!("the image `{name}` has no {what}")).hint(hint));
     if system.url.is_empty() {
-        return Err(lacks("`url`"));
+        return lacks("`url`", EXAMPLE);
     }
     if system.names.is_empty() {
-        return Err(lacks("`amd64` and no `arm64`"));
+        return lacks("`amd64` and no `arm64`", EXAMPLE);
     }
-    let check =
-        |arch: &Arch| system.names.contains_key(&arch.to_string()).then(|| system.image(name, *arch).err()).flatten();
-    match [Arch::Amd64, Arch::Arm64].iter().find_map(check) {
-        Some(fault) => Err((fault, None)),
-        None => Ok(system),
+    if system.checksums.is_empty() && !system.signature.is_empty() {
+        return lacks("`checksums`, of which its `signature` is", "checksums = \"https://…/SHA256SUMS\"");
     }
+    if system.keyring.is_some() && system.signature.is_empty() {
+        let hint = "signature = \"{checksums}.gpg\", or without `keyring` if its publisher signs nothing";
+        return lacks("`signature`, which its `keyring` is for", hint);
+    }
+    let check = |arch: &Arch| system.names.contains_key(&arch.to_string()).then(|| system.image(name, *arch).err());
+    [Arch::Amd64, Arch::Arm64].iter().filter_map(check).flatten().next().map_or(Ok(()), Err)
 }
 
 /// Reads the publisher's names of an architecture: in the file, and of the folder.
@@ -387,7 +403,18 @@ mod tests {
         assert_eq!(said("[images.a]\nkeyring = \"k.gpg\""), absolute("11"));
         assert_eq!(
             said("[images]\nkeyring = 1"),
-            format!("error: the image `keyring` is no table --> config.toml:2:11 {example}")
+            "error: `keyring` is a text --> config.toml:2:11 = hint: keyring = \"/usr/local/etc/vmrun/publishers.gpg\""
+        );
+        let row = |more: &str| said(&format!("[images.a]\nurl = \"http://a/b\"\namd64 = \"x\"\n{more}"));
+        assert_eq!(
+            row("checksums = \"http://a/S\"\nkeyring = \"/k\""),
+            "error: the image `a` has no `signature`, which its `keyring` is for --> config.toml:1:9 = hint: signature = \
+             \"{checksums}.gpg\", or without `keyring` if its publisher signs nothing"
+        );
+        assert_eq!(
+            row("signature = \"{checksums}.gpg\""),
+            "error: the image `a` has no `checksums`, of which its `signature` is --> config.toml:1:9 = hint: checksums = \
+             \"https://…/SHA256SUMS\""
         );
         assert_eq!(
             said("[images.alma-8]\nkeyring = \"/k\""),

@@ -42,7 +42,7 @@ fn read(words: &[String]) -> Option<Result<Jailed, JailGap>> {
 }
 
 /// Whether a word of a command is bhyve, or a line that calls it.
-fn is_bhyve(word: &String) -> bool {
+fn is_bhyve(word: &str) -> bool {
     word.trim_start_matches("command=").split([' ', ';', '|', '&']).any(|word| base_name(word) == "bhyve")
 }
 
@@ -50,7 +50,7 @@ fn is_bhyve(word: &String) -> bool {
 fn entered(args: &[String]) -> Option<Result<Jailed, JailGap>> {
     let (options, rest) = options(args, OF_JEXEC);
     let (name, command) = rest.split_first()?;
-    command.iter().any(is_bhyve).then(|| {
+    command.iter().any(|word| is_bhyve(word)).then(|| {
         let unusual: Vec<String> = options.into_iter().filter(|option| option != "-l").collect();
         boot(("jexec=", name), (!unusual.is_empty()).then_some(Unsaid::Words(unusual)), command.to_vec())
     })
@@ -59,9 +59,9 @@ fn entered(args: &[String]) -> Option<Result<Jailed, JailGap>> {
 /// Reads the arguments of jail(8).
 fn made(args: &[String]) -> Option<Result<Jailed, JailGap>> {
     let is_command = |word: &String| word.starts_with("command=");
-    let at = args.iter().position(is_command).or_else(|| args.iter().position(is_bhyve))?;
+    let at = args.iter().position(is_command).or_else(|| args.iter().position(|word| is_bhyve(word)))?;
     let (before, command) = args.split_at(at);
-    if !command.iter().any(is_bhyve) {
+    if !command.iter().any(|word| is_bhyve(word)) {
         return None;
     }
     let (options, parameters) = options(before, OF_JAIL);

@@ -226,6 +226,16 @@ error: no disk of web is a volume, to be put into tank
  = hint: with one --disks alone its disks become what is there
 ",
     );
+    refused(
+        &sandbox,
+        &["./a\"b"],
+        2,
+        "
+error: --disks \"[tmp]/a\\\"b\" cannot be put into the texts of a recipe: it has \"
+ |
+ = hint: name a folder without it; a link to this one will do
+",
+    );
     fs::remove_file(sandbox.path("bin/zfs")).unwrap();
     refused(&sandbox, &["tank"], 3, NO_ZFS);
     let without = volumes();
@@ -264,6 +274,19 @@ error: 977K does not end with a whole block of 16K
   = hint: 992K does
 ",
         ),
+        (
+            "virtio_blk(disk(\"[tmp]/vm/web.img\", 1000448))",
+            "virtio_blk({ let d = \"[tmp]/vm/web.img\";\nif init { disk(d, 1000448); }\nd })",
+            "
+error: 977K does not end with a whole block of 16K
+ --> web.rhai:6:19
+  |
+6 | if init { disk(d, 1000448); }
+  |                   ^^^^^^^
+  |
+  = hint: 992K does
+",
+        ),
     ] {
         let sandbox = host(&FILES.replace(from, to));
         sandbox.write("fake/zfs", "filesystem tank\tsize=107374182400\n");
@@ -297,7 +320,7 @@ fn a_name_of_old_that_is_left_over_is_refused() {
         &["./vm"],
         1,
         "
-error: the recipe would still say zroot/vm/web-data at 1:32, which is [tmp]/vm/web-data.img here
+error: the recipe would still say zroot/vm/web-data at 1:38, which is [tmp]/vm/web-data.img here
  |
  = hint: import it without --disks, or have it not say that there, where it was exported
 ",

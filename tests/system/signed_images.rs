@@ -93,6 +93,12 @@ impl Scene {
         self.says(&["images", "pin", "mine"])
     }
 
+    /// What is said of a recipe that has the pin.
+    fn checks(&self) -> (i32, String) {
+        self.sandbox.write("web.rhai", &format!("import \"std/images\" as images;\n{};\n", pin().trim()));
+        self.says(&["images", "pin", "--check", "web.rhai"])
+    }
+
     fn says(&self, args: &[&str]) -> (i32, String) {
         let done = self.sandbox.finish(self.sandbox.command(args).env("VMRUN_PLATFORM", "linux"));
         let partial = fs::read_dir(self.sandbox.path("cache/partial")).map_or(0, Iterator::count);
@@ -130,19 +136,18 @@ fn a_pin_is_vouched_for_by_whoever_signed_the_checksums() {
     scene.key("anna", &[], "never");
     scene.key("bert", &[], "never");
     let keyring = format!("keyring = \"{}\"\n", scene.trusts(&["anna"]).display());
-    let by_anna = || {
+    let told = || {
         let fingerprint = scene.fingerprint("anna");
-        format!("{}vmrun: mine: {IS} (signed: by anna <anna@example.org>, with the key {fingerprint})\n", pin())
+        format!("vmrun: mine: {IS} (signed: by anna <anna@example.org>, with the key {fingerprint})\n")
     };
+    let by_anna = || format!("{}{}", pin(), told());
     scene.configures(APART, &keyring);
     for how in [&["-u", "anna"][..], &["-u", "anna", "--armor"], &["-u", "bert", "-u", "anna"]] {
         scene.serves(&sums(), Some(&scene.signed(&sums(), how)));
         assert_eq!(scene.pins(), (0, by_anna()), "{how:?}");
     }
     // What a recipe has is compared with what is signed alone.
-    scene.sandbox.write("web.rhai", &format!("import \"std/images\" as images;\n{};\n", pin().trim()));
-    let check = ["images", "pin", "--check", "web.rhai"];
-    assert_eq!(scene.says(&check), (0, "web.rhai: mine is what its publisher has\n".into()));
+    assert_eq!(scene.checks(), (0, format!("web.rhai: mine is what its publisher has\n{}", told())));
     // The row's own keyring counts before that of all.
     scene.configures(&format!("{APART}keyring = \"/nosuch\"\n"), &keyring);
     let (code, said) = scene.pins();
@@ -171,8 +176,12 @@ fn without_a_keyring_or_a_signature_it_is_told_that_nobody_vouches() {
     scene.configures(APART, "");
     let none = "nothing vouches for it, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`";
     assert_eq!(scene.pins(), (0, format!("{}vmrun: mine: {IS} (signed: yes; {none})\n", pin())));
+    // Of a pin that is the same, too.
+    let same = "web.rhai: mine is what its publisher has\n";
+    assert_eq!(scene.checks(), (0, format!("{same}vmrun: mine: {IS} (signed: yes; {none})\n")));
     scene.configures("", "keyring = \"/nosuch\"\n");
     assert_eq!(scene.pins(), (0, format!("{}vmrun: mine: {IS} (signed: yes; nothing vouches for it)\n", pin())));
+    assert_eq!(scene.checks(), (0, format!("{same}vmrun: mine: {IS} (signed: yes; nothing vouches for it)\n")));
 }
 
 #[test]

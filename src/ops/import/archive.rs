@@ -153,7 +153,9 @@ impl Plan {
         let (relocated, text) = targets.applied(manifest, text, &host.settings().zvols)?;
         against_no_zfs(&host, &relocated)?;
         contents.iter_mut().take(1).for_each(|first| first.clone_from(&text));
-        let machine = rehearsed(Content { manifest: &relocated, texts: &contents }, installation, &recipe)?;
+        let content = Content { manifest: &relocated, texts: &contents };
+        let machine = rehearsed(content, installation, &recipe)?;
+        relocation::against_init(manifest, content, installation, &recipe)?;
         let places = places(&relocated, &machine).map_err(|fault| targets.explained(fault))?;
         targets.against_elsewhere(&relocated, &places)?;
         against_there(&host, &relocated, &places)?;
@@ -288,6 +290,11 @@ pub(in crate::ops) fn parsed(content: Content<'_>, recipe: &Path) -> Result<Reci
     Ok(parsed)
 }
 
+fn wanted(manifest: &Manifest, recipe: &Path) -> Wanted {
+    let name = Some(manifest.machine.to_string());
+    Wanted { params: manifest.params.clone(), name, ..Wanted::of(recipe.into()) }
+}
+
 /// Rehearses the recipe as it is going to be.
 pub(in crate::ops) fn rehearsed(
     content: Content<'_>,
@@ -295,11 +302,7 @@ pub(in crate::ops) fn rehearsed(
     recipe: &Path,
 ) -> Result<MachineDisks, Vec<Diagnostic>> {
     let manifest = content.manifest;
-    let wanted = Wanted {
-        params: manifest.params.clone(),
-        name: Some(manifest.machine.to_string()),
-        ..Wanted::of(recipe.into())
-    };
+    let wanted = wanted(manifest, recipe);
     let parsed = parsed(content, recipe)?;
     let booted = installation.booted_by(&parsed, &wanted)?;
     let read = parsed.own_texts();

@@ -3,12 +3,13 @@
 
 mod written;
 
-use super::name_of;
-use crate::diag::Fault;
+use super::{Content, name_of};
+use crate::diag::{Diagnostic, Fault};
 use crate::host::files;
 use crate::host::restore::Place;
 use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role};
 use crate::model::volume::{Volume, VolumeName, whole_blocks};
+use crate::ops::installation::Installation;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use written::Change;
@@ -40,7 +41,9 @@ impl Targets {
                 return Err(fault.hint("a folder for files, and a filesystem of ZFS for volumes"));
             }
             if is_path {
-                targets.folder = Some(files::whole(Path::new(""), Path::new(one)));
+                let folder = files::whole(Path::new(""), Path::new(one));
+                against_no_literal(&folder)?;
+                targets.folder = Some(folder);
                 continue;
             }
             let below: Result<VolumeName, Fault> = format!("{one}/disk").parse();
@@ -126,6 +129,31 @@ impl Targets {
         }
         Ok(())
     }
+}
+
+/// Refuses a recipe that would make a disk anew, with `--init`, in the size of the file that it was, which no volume has.
+pub(super) fn against_init(
+    exported: &Manifest,
+    content: Content<'_>,
+    installation: &Installation,
+    recipe: &Path,
+) -> Result<(), Vec<Diagnostic>> {
+    let is_rounded = |(old, new): (&DiskPart, &DiskPart)| matches!((&old.home, &new.home), (Home::File(_), Home::Volume(volume)) if volume.size != old.size);
+    if exported.disks.iter().zip(&content.manifest.disks).any(is_rounded) {
+        let parsed = super::parsed(content, recipe)?;
+        installation.foreseen(&parsed, &super::wanted(content.manifest, recipe), true)?;
+    }
+    Ok(())
+}
+
+/// Refuses a folder that no text of a recipe says as it is, whichever quotes it has.
+fn against_no_literal(folder: &Path) -> Result<(), Fault> {
+    let written = folder.display().to_string();
+    let special = ["\"", "\\", "`", "${"].into_iter().find(|special| written.contains(special));
+    let control = || written.chars().any(char::is_control).then_some("a control character");
+    let Some(special) = special.or_else(control) else { return Ok(()) };
+    let fault = Fault::usage(format!("--disks {written:?} cannot be put into the texts of a recipe: it has {special}"));
+    Err(fault.hint("name a folder without it; a link to this one will do"))
 }
 
 /// Returns the name of a volume within its filesystem.
@@ -219,6 +247,11 @@ mod tests {
             (&["tank"], "", "two disks of web would be tank/web"),
             (&["/data"], "", "two disks of web would be /data/web.img"),
             (&["a b/@"], "", "\"a b/@\" is neither a path nor a filesystem of ZFS"),
+            (&["/a\"b"], "", "--disks \"/a\\\"b\" cannot be put into the texts of a recipe: it has \""),
+            (&["/a\\b"], "", "--disks \"/a\\\\b\" cannot be put into the texts of a recipe: it has \\"),
+            (&["/a`b"], "", "--disks \"/a`b\" cannot be put into the texts of a recipe: it has `"),
+            (&["/a${b}"], "", "--disks \"/a${b}\" cannot be put into the texts of a recipe: it has ${"),
+            (&["/a\nb"], "", "--disks \"/a\\nb\" cannot be put into the texts of a recipe: it has a control character"),
             (
                 &["tank", "/vm"],
                 "zvol(dir + \"/web\")",
