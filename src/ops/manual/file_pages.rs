@@ -57,12 +57,13 @@ pub(super) const IMAGE: [(&str, &str); 12] = [
     ("signed", "whether they are signed, and how, for people"),
     (
         "signature",
-        "where their signature by OpenPGP is, if they have one; `{checksums}` stands for where they are, and alone means that the \
-      signature is around them",
+        "where their signature by OpenPGP is, if they have one, which needs `checksums`; `{checksums}` stands for where they are, and \
+      alone means that the signature is around them",
     ),
     (
         "keyring",
-        "the file of its publisher's keys; a table with nothing else says it of an image that `vmrun images` lists",
+        "the file of its publisher's keys, which needs a `signature`; a table with nothing else says it of an image that `vmrun images` \
+      lists",
     ),
     ("kind", "the form of the disk, by the names of qemu-img(1), with what it is packed in: `qcow2`, `raw.xz`"),
     ("user", "the user that the image has"),
