@@ -277,6 +277,18 @@ error: the machine web is exported at the moment
 }
 
 #[test]
+fn an_export_that_cannot_be_noted_leaves_no_record() {
+    let host = running("tank/web", "");
+    for state in ["running", "down"] {
+        let done = host.finish(&mut host.shell("ulimit -f 0; vmrun export web web.tar"));
+        assert_ne!(done.code, 0, "{done:?}");
+        let records: Vec<String> = host.names("state").into_iter().filter(|name| name.contains(".export")).collect();
+        assert_eq!((records, left(&host)), (vec![], vec![]), "{state}: {done:?}");
+        host.run(&["stop", "web", "--within", "1s"]);
+    }
+}
+
+#[test]
 fn of_a_killed_export_no_node_goes_that_has_its_name() {
     let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
     assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);

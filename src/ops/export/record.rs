@@ -24,8 +24,14 @@ impl ExportRecord {
         }
         recovery::take_over(host, &name, Duration::ZERO, &mut |_, _| {})?;
         let record = Self { name };
-        let noted = record.note(host, &journal::exports(machine), false);
-        noted.map(|()| record)
+        match record.note(host, &journal::exports(machine), false) {
+            Ok(()) => Ok(record),
+            // What says of nothing that it is an export's would be taken for what a run has left.
+            Err(fault) => {
+                record.let_go(host);
+                Err(fault)
+            }
+        }
     }
 
     /// Notes what is going to be made, before any of it is.
