@@ -26,6 +26,7 @@
 //! | `ssh` | which sandbox is another host, and who dies when both speak: see [`ssh`](crate::ssh) |
 //! | `passwords` | every VNC password a bhyve was given: `BUS:SLOT:FUNC PASSWORD` |
 //! | `seen-argv` | `/proc/self/cmdline` of the last bhyve, so that a test can prove what was not in it |
+//! | `outlives` | held (flock) by a call that has struck `before` it did anything, until it ends; never by a guest |
 //! | `lock` | held (flock) around every change of the above, never while a guest runs |
 //!
 //! More from the environment: `FAKE_FREEBSD_RELEASE` is a release from 12 to 16, as `15` (the default, and the newest of
@@ -55,6 +56,8 @@ pub(crate) struct State {
     network: Option<String>,
     /// What is to be done when this call has done all.
     at_end: RefCell<Option<String>>,
+    /// Who has struck its caller and goes on has a lock until its end, so that a test can wait for what it still does. A guest has none.
+    outlives: RefCell<Option<File>>,
 }
 
 impl State {
@@ -71,7 +74,7 @@ impl State {
 
     /// The state in a folder.
     pub(crate) fn at(root: PathBuf) -> Self {
-        Self { root, network: None, at_end: RefCell::default() }
+        Self { root, network: None, at_end: RefCell::default(), outlives: RefCell::default() }
     }
 
     /// The same state, seen from the network of a jail, or from the host's.
@@ -86,7 +89,11 @@ impl State {
 
     /// Takes the lock; it is given back when the file is dropped.
     pub(crate) fn lock(&self) -> io::Result<File> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("lock"))?;
+        self.lock_of("lock")
+    }
+
+    fn lock_of(&self, name: &str) -> io::Result<File> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join(name))?;
         file.lock()?;
         Ok(file)
     }
@@ -187,7 +194,12 @@ impl State {
             return Ok(());
         }
         match when {
-            "before" => self.do_strike(what)?,
+            "before" => {
+                if !call.starts_with("bhyve ") {
+                    *self.outlives.borrow_mut() = Some(self.lock_of("outlives")?);
+                }
+                self.do_strike(what)?;
+            }
             _ => *self.at_end.borrow_mut() = Some(what.to_string()),
         }
         Ok(())
