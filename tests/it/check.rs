@@ -322,3 +322,20 @@ fn nothing_is_wrong_with_what_the_project_brings_along() {
     let done = check(&sandbox, &["all.rhai"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
 }
+
+#[test]
+fn a_check_of_many_recipes_ends_however_few_addresses_there_are() {
+    let sandbox = Sandbox::new();
+    let names: Vec<String> = (0..24).map(|number| format!("m{number}")).collect();
+    for name in &names {
+        sandbox.write(&format!("{name}.rhai"), &format!("bhyve(#{{ name: \"{name}\", memory: 64.MiB }}).run();\n"));
+    }
+    let checked = |kib: u32| {
+        let done = sandbox.finish(&mut sandbox.shell(&format!("ulimit -v {kib}; exec vmrun check .")));
+        (done.code, done.stderr.lines().last().map(String::from))
+    };
+    let (code, last) = checked(4 << 20);
+    for kib in (140_000..=300_000).step_by(10_000) {
+        assert_eq!(checked(kib), (code, last.clone()), "{kib} KiB");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
 use crate::host::stack::ROOM;
-use crate::host::{Settings, files};
+use crate::host::{Settings, files, memory};
 use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
 use crate::script::{Recipe, ScriptEngine, unreadable};
 use std::collections::BTreeMap;
@@ -95,17 +95,16 @@ pub(super) fn check(paths: &[PathBuf], settings: &[Settings], params: &BTreeMap<
         }
         done
     };
-    let count = processors.min(paths.len().div_ceil(WORTH)).max(1);
+    // Where addresses are scarce, what a second stack and heap take would be missing in the first.
+    let others = if memory::is_bounded() { 0 } else { processors.min(paths.len().div_ceil(WORTH)).saturating_sub(1) };
     let mut done: Vec<(usize, FileOutcome)> = thread::scope(|scope| {
         let start = |_| thread::Builder::new().stack_size(ROOM).spawn_scoped(scope, work);
-        let workers: Vec<_> = (0..count).filter_map(|number| start(number).ok()).collect();
+        let workers: Vec<_> = (0..others).filter_map(|number| start(number).ok()).collect();
+        let mut done = work();
         let ended = workers.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        done.extend(ended.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+        done
     });
-    if done.len() < paths.len() {
-        // Not one thread was to be had.
-        done.extend(work());
-    }
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
