@@ -98,7 +98,7 @@ pub use secret::Secret;
 pub(crate) use setting::Setting;
 pub(crate) use shape::Shape;
 pub use size::Size;
-pub(crate) use ssh::{HostKey, SSH_PORT, SshOptions};
+pub(crate) use ssh::{HostKey, SSH_PORT, SshOptions, host_key_algorithms};
 pub use target::{Arch, Release, Target};
 pub use tty::Tty;
 pub use types::Type;

@@ -64,6 +64,26 @@ const KINDS: [(&str, &str); 5] = [
     ("ssh-rsa", "rsa"),
 ];
 
+/// Algorithms by which a host proves a key of one of these kinds (RFC 8332 and sshd_config(5), `HostKeyAlgorithms`), as every ssh since
+/// OpenSSH 7.2 knows them.
+const ALGORITHMS: [(&str, &[&str]); 5] = [
+    ("ssh-ed25519", &["ssh-ed25519"]),
+    ("ecdsa-sha2-nistp256", &["ecdsa-sha2-nistp256"]),
+    ("ecdsa-sha2-nistp384", &["ecdsa-sha2-nistp384"]),
+    ("ecdsa-sha2-nistp521", &["ecdsa-sha2-nistp521"]),
+    ("ssh-rsa", &["rsa-sha2-512", "rsa-sha2-256"]),
+];
+
+/// Returns the algorithms that a guest with these keys is asked for, with commas between them: first those of its keys, and then the
+/// others, so that whoever has another key is heard and told from it. `ssh-rsa`, of SHA-1, is for old guests whose key is known.
+pub(crate) fn host_key_algorithms(known: &[HostKey]) -> String {
+    let is_known = |(kind, _): &&(&str, _)| known.iter().any(|key| key.kind == *kind);
+    let others = ALGORITHMS.iter().filter(|row| !is_known(row));
+    let all = ALGORITHMS.iter().filter(is_known).chain(others).flat_map(|(_, algorithms)| *algorithms);
+    let old = known.iter().any(|key| key.kind == "ssh-rsa").then_some(&"ssh-rsa");
+    all.chain(old).copied().collect::<Vec<_>>().join(",")
+}
+
 /// A public host key: its kind and its bytes in base64, as they stand in a file of known hosts. A comment is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostKey {
@@ -150,6 +170,21 @@ mod tests {
     fn told(text: &str) -> String {
         let fault = text.parse::<HostKey>().unwrap_err();
         format!("{} | {}", fault.message, fault.hint.unwrap_or_default())
+    }
+
+    #[test]
+    fn the_algorithms_of_the_known_keys_come_first_and_no_kind_is_left_out() {
+        const REST: &str = "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+        let names: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(ALGORITHMS.map(|(kind, _)| kind).as_slice(), names);
+        let key = |kind: &'static str| HostKey { kind, base64: String::new() };
+        let both = format!("ssh-ed25519,{REST},rsa-sha2-512,rsa-sha2-256");
+        assert_eq!(host_key_algorithms(&[]), both);
+        assert_eq!(host_key_algorithms(&[key("ssh-ed25519")]), both);
+        let rsa = format!("rsa-sha2-512,rsa-sha2-256,ssh-ed25519,{REST},ssh-rsa");
+        assert_eq!(host_key_algorithms(&[key("ssh-rsa")]), rsa);
+        let both = format!("ssh-ed25519,rsa-sha2-512,rsa-sha2-256,{REST},ssh-rsa");
+        assert_eq!(host_key_algorithms(&[key("ssh-rsa"), key("ssh-ed25519")]), both);
     }
 
     #[test]

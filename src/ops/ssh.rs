@@ -22,7 +22,7 @@ use crate::host::files::{self, fill_as};
 use crate::host::handover::{hand_over, own_program};
 use crate::host::signals::Signals;
 use crate::model::argv::quote;
-use crate::model::{AddressSource, Argv, FoundAddress, HostKey, SSH_PORT, SshOptions, VmName};
+use crate::model::{AddressSource, Argv, FoundAddress, HostKey, SSH_PORT, SshOptions, VmName, host_key_algorithms};
 use crate::supervise::recovery;
 use crate::supervise::status::ssh_options;
 use copies::{Copies, CopyEnd};
@@ -47,6 +47,8 @@ pub(crate) struct SshGuest {
     jump: Option<Remote>,
     /// The file that says by which key the guest is known.
     known_hosts: PathBuf,
+    /// The keys in it.
+    keys: Vec<HostKey>,
     /// This program, which says what it means where that is another key.
     program: Option<PathBuf>,
 }
@@ -115,6 +117,8 @@ impl SshGuest {
             format!("-oHostKeyAlias={}", alias(&self.name)),
         ];
         if let Some(program) = &self.program {
+            // ssh would ask that program for keys that it knows before it says hello, to find this order by itself.
+            options.push(format!("-oHostKeyAlgorithms={}", host_key_algorithms(&self.keys)));
             options.extend(offered::options(program, &self.name, &self.known_hosts));
         }
         if let Some(identity) = &self.ssh.identity {
@@ -324,6 +328,7 @@ impl Known {
             ssh: self.ssh,
             jump: self.jump,
             known_hosts,
+            keys: self.keys,
             program: own_program(),
         })
     }
@@ -379,6 +384,7 @@ mod tests {
             },
             jump: "ssh://root@vm6:2022".parse().ok(),
             known_hosts: "/run/a b/.web.known_hosts".into(),
+            keys: Vec::new(),
             program: None,
         }
     }

@@ -147,7 +147,8 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIVCLQ3m+2VYBi3xdrn9vCePq
 
 /// What every ssh to `web` is told.
 const OPTIONS: &str = "-oUserKnownHostsFile=[tmp]/state/.web.known_hosts -oGlobalKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes \
-                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web -oIgnoreUnknown=KnownHostsCommand \
+                       -oUpdateHostKeys=no -oCheckHostIP=no -oHostKeyAlias=vmrun-web -oHostKeyAlgorithms=ssh-ed25519,ecdsa-sha2-nistp256,\
+                       ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256 -oIgnoreUnknown=KnownHostsCommand \
                        -oKnownHostsCommand=[vmrun] ssh-offered web [tmp]/state/.web.known_hosts %I %t %K";
 
 /// A host on which `web` runs, whose recipe says this of ssh; what ssh, scp, arp and ndp are asked is printed.
