@@ -187,18 +187,10 @@ pub(crate) fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     if !(kind.is_file() || is_disk) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    // A device gives whole sectors only.
-    let (mut bytes, mut length) = (vec![0; most], 0);
-    while length < most {
-        match file.read(&mut bytes[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(length);
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    // A device gives whole sectors only: what is asked for at once is never less.
+    let mut bytes = Vec::with_capacity(most);
+    file.take(most as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -291,13 +291,14 @@ fn words(line: &str) -> Option<Vec<String>> {
 
 /// Blanks, control characters and the escape itself as `%` and two hexadecimal digits.
 fn escaped(word: &str) -> String {
-    word.chars().fold(String::new(), |mut text, c| {
-        match c {
-            '%' | ' ' | '\0'..='\x1f' | '\x7f' => text.push_str(&format!("%{:02x}", u32::from(c))),
-            c => text.push(c),
-        }
-        text
-    })
+    let is_meant = |c: char| matches!(c, '%' | ' ' | '\0'..='\x1f' | '\x7f');
+    let (mut text, mut rest) = (String::with_capacity(word.len()), word);
+    while let Some(at) = rest.find(is_meant) {
+        text += &rest[..at];
+        text += &format!("%{:02x}", rest.as_bytes()[at]);
+        rest = &rest[at + 1..];
+    }
+    text + rest
 }
 
 fn unescaped(word: &str) -> Option<String> {
