@@ -3,6 +3,7 @@
 use super::paint::Paint;
 use super::term::Term;
 use crate::diag::{Diagnostic, shown};
+use crate::ops::display::terminal::filled;
 use crate::ops::doctor::{Finding, Health, Report, examine};
 use clap::Args;
 
@@ -37,10 +38,11 @@ pub(super) fn run(args: &DoctorArgs, term: &Term) -> Result<u8, Vec<Diagnostic>>
         term.json(format!("{:#}", report.json()))?;
         return Ok(report.code());
     }
+    let most = term.size().map_or(usize::MAX, |(columns, _)| columns);
     if term.has_coloured_data() {
-        term.painted(&as_text(&report, |health, word| by_health(health).on(word)))?;
+        term.painted(&as_text(&report, most, |health, word| by_health(health).on(word)))?;
     } else {
-        term.data(as_text(&report, |_, word| word.into()))?;
+        term.data(as_text(&report, most, |_, word| word.into()))?;
     }
     let (wrong, notes) = (report.count(Health::Wrong), report.count(Health::Note));
     let notes = match notes {
@@ -65,18 +67,20 @@ const fn by_health(health: Health) -> Paint {
     }
 }
 
-fn as_text(report: &Report, paint: impl Fn(Health, &str) -> String) -> String {
+/// The findings, each in lines of at most so many columns.
+fn as_text(report: &Report, most: usize, paint: impl Fn(Health, &str) -> String) -> String {
     let width = report.findings().iter().map(|finding| finding.part.len()).max().unwrap_or_default();
+    let indent = width + 9;
     let lines = |Finding { part, health, what, way_out, .. }: &Finding| {
         let first = format!(
             "{}{:blanks$}  {part:<width$}  {}",
             paint(*health, health.word()),
             "",
-            shown::line(what),
+            filled(&shown::line(what), indent, most),
             blanks = 5 - health.word().len().min(5)
         );
         let second =
-            way_out.as_ref().map(|way_out| format!("\n{:indent$}{}", "", shown::line(way_out), indent = width + 9));
+            way_out.as_ref().map(|way_out| format!("\n{:indent$}{}", "", filled(&shown::line(way_out), indent, most)));
         format!("{first}{}", second.unwrap_or_default())
     };
     report.findings().iter().map(lines).collect::<Vec<_>>().join("\n")

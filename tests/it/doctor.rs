@@ -26,6 +26,27 @@ note   iPXE           iPXE is not there: /usr/local/share/ipxe/snp.efi-x86_64
 ";
 
 #[test]
+fn a_terminal_that_is_narrow_is_told_in_lines_that_it_has_room_for() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.on_terminal("stty cols 60 rows 24; vmrun doctor");
+    let done = sandbox.finish(command.env("NO_COLOR", "1"));
+    let text = done.stdout.replace('\r', "");
+    let told: Vec<&str> = text.lines().skip_while(|line| !line.contains("`fetch`")).take(4).collect();
+    same(
+        &(told.join("\n") + "\n"),
+        "
+note   programs       `fetch` is not installed, which
+                      fetches images
+                      fetch is part of FreeBSD's base
+                      system; is PATH right?
+",
+    );
+    let is_narrow =
+        |line: &&str| line.chars().count() <= 60 || !line[22..].contains(' ') || line.starts_with("vmrun: ");
+    assert_eq!(text.lines().filter(|line| !is_narrow(line)).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn a_host_is_told_part_by_part_with_what_mends_each() {
     let sandbox = Sandbox::new();
     sandbox.write("fake/sysctls", "hw.vmm.vmx.initialized=1\n");
