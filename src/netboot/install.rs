@@ -101,7 +101,9 @@ const INSTALLERS: &[Installer] = &[
                 "dists/{}/main/installer-amd64/current/images/netboot/debian-installer/amd64",
                 given.text("release")
             );
-            let answers = given.answers(|url| format!("auto=true priority=critical url={url}"));
+            // Where DHCP names no server for names the installer asks for one before it can fetch the answers (netcfg's dhcp.c), and only
+            // there does it take this, which is none.
+            let answers = given.answers(|url| format!("auto=true priority=critical url={url} netcfg/get_nameservers="));
             Install::Linux {
                 kernel: given.below(&format!("{folder}/linux")),
                 initrd: given.below(&format!("{folder}/initrd.gz")),
@@ -305,7 +307,7 @@ mod tests {
                 ("args", "console=ttyS0 --- quiet"),
             ]),
             format!(
-                "kernel {deb}/linux initrd=initrd auto=true priority=critical url=http://a/web.cfg console=ttyS0 --- quiet || goto failed\n\
+                "kernel {deb}/linux initrd=initrd auto=true priority=critical url=http://a/web.cfg netcfg/get_nameservers= console=ttyS0 --- quiet || goto failed\n\
                  initrd --name initrd {deb}/initrd.gz || goto failed\nboot || goto failed"
             )
         );
