@@ -57,6 +57,11 @@ images:
 	tools/setup.sh images
 	$(CARGO) test --locked --test images -- --nocapture --test-threads=1
 
+## acceptance  a machine installed by Debian's own installer, from iPXE to the first login: an hour or more without KVM; as root
+acceptance:
+	tools/setup.sh acceptance
+	$(CARGO) test --locked --test acceptance -- --nocapture
+
 ## cluster  three nodes with Corosync, Pacemaker and the resource agent, and failures: prints how long each recovery takes; as root
 cluster:
 	tools/setup.sh cluster
@@ -146,4 +151,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all help build run test attack images cluster editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean
+.PHONY: all help build run test attack images acceptance cluster editors book bless check msrv freebsd bench fuzz install deb fresh dist reproducible uninstall clean

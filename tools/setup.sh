@@ -5,6 +5,7 @@
 #   tools/setup.sh run     what the demo recipe needs: a hypervisor, its firmware, iPXE
 #   tools/setup.sh test    that, and what the tests and checks use
 #   tools/setup.sh images  what `make images` uses, which boots the image of a Debian
+#   tools/setup.sh acceptance  what `make acceptance` uses, which runs the installer of Debian
 #   tools/setup.sh cluster what `make cluster` uses: Corosync and Pacemaker, of which nothing is started
 #   tools/setup.sh check   only what `make check` uses beside Rust itself; needs no root
 #   tools/setup.sh deb     what `make deb` uses, cargo-deb of crates.io; needs no root
@@ -314,6 +315,15 @@ debian_needs_images() {
     need_tool mke2fs e2fsprogs
 }
 
+# What installs a Debian by its own installer.
+debian_needs_acceptance() {
+    need_tool ip iproute2
+    need_tool dnsmasq dnsmasq-base
+    need_tool ssh openssh-client
+    need_tool ssh-keygen openssh-client
+    need_file /usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux debian-installer-12-netboot-amd64
+}
+
 # What a cluster of namespaces on this machine is made of.
 debian_needs_cluster() {
     need_tool corosync corosync
@@ -527,10 +537,11 @@ install_newer_ipxe() {
     as_root mv "$local_ipxe.part" "$local_ipxe"
 }
 
-setup_debian() { # run|test|images|cluster
+setup_debian() { # run|test|images|acceptance|cluster
     debian_needs_run
     apart_lacks=no
     [ "$1" != images ] || debian_needs_images
+    [ "$1" != acceptance ] || debian_needs_acceptance
     [ "$1" != cluster ] || debian_needs_cluster
     if [ "$1" = test ]; then
         debian_needs_test
@@ -605,8 +616,9 @@ pkg_install() { # <package>...
     quietly as_root env ASSUME_ALWAYS_YES=yes pkg install -y "$@"
 }
 
-setup_freebsd() { # run|test|images|cluster
+setup_freebsd() { # run|test|images|acceptance|cluster
     [ "$1" != images ] || die "the image of a Debian is built, and booted, on Debian alone"
+    [ "$1" != acceptance ] || die "the installer of Debian is a package of Debian alone"
     [ "$1" != cluster ] || die "the cluster of the tests is made of Linux's namespaces"
     freebsd_needs_run
     [ "$1" = run ] || freebsd_needs_test
@@ -631,11 +643,12 @@ setup_freebsd() { # run|test|images|cluster
 
 # ------------------------------------------------------------------- elsewhere
 
-setup_other() { # run|test|images|cluster
+setup_other() { # run|test|images|acceptance|cluster
     debian_needs_run
     case $1 in
         test) debian_needs_test ;;
         images) debian_needs_images ;;
+        acceptance) debian_needs_acceptance ;;
         cluster) debian_needs_cluster ;;
     esac
     [ -z "$missing" ] || die "missing, by the names of Debian's packages: $missing"
@@ -656,7 +669,7 @@ setup_editors() {
 
 main() {
     case ${1-} in
-        run | test | images | cluster | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
+        run | test | images | acceptance | cluster | check | deb | fresh | editors | book) [ $# = 1 ] || set -- ;;
         *) set -- ;;
     esac
     if [ $# = 0 ]; then

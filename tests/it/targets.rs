@@ -10,7 +10,7 @@ const PROGRAMS: &[&str] = &["bash", "git", "kill", "mkfifo", "ps", "sh", "sha256
 
 /// The targets that boot whole systems, which takes too long for every change, or take what is not Debian's: each has one of the
 /// Makefile's of its own.
-const APART: &[&str] = &["cluster", "editors", "images"];
+const APART: &[&str] = &["acceptance", "cluster", "editors", "images"];
 
 fn read(name: &str) -> String {
     fs::read_to_string(project(name)).unwrap()

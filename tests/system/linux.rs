@@ -18,12 +18,12 @@ mod tpm;
 mod upgrade;
 
 use super::mess::{CALLS, THREADS, traced};
+use super::namespace::Network;
 use super::tools::{need, search_path, tool};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -393,43 +393,6 @@ fn a_second_request_to_stop_switches_a_deaf_guest_off_at_once() {
     run.signal("INT");
     assert_eq!(run.ends(SOON), outcome(130, "vmrun test guest: H\r\n", "error: interrupted\n"));
     world.is_clean();
-}
-
-/// How many networks there were.
-static NEXT: AtomicU16 = AtomicU16::new(0);
-
-/// A network of its own, which nobody else sees.
-struct Network {
-    name: String,
-}
-
-impl Network {
-    fn new(of: &str) -> Self {
-        need(&["ip"]);
-        let count = NEXT.fetch_add(1, Ordering::SeqCst);
-        let network = Self { name: format!("vmrun-it-{of}-{}-{count}", std::process::id()) };
-        tool("ip", &["netns", "add", &network.name]);
-        network
-    }
-
-    /// Runs ip(8) in the network.
-    fn ip(&self, args: &str) -> String {
-        let args: Vec<&str> = args.split(' ').collect();
-        tool("ip", &[&["-n", &self.name], &args[..]].concat())
-    }
-
-    /// Returns the command that starts a program in the network.
-    fn inside(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.env("PATH", search_path()).args(["netns", "exec", &self.name, program]);
-        command
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").env("PATH", search_path()).args(["netns", "delete", &self.name]).status();
-    }
 }
 
 /// Starts the server that hands out the address, the name and the script of report1, and waits until it serves.

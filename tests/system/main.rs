@@ -65,6 +65,7 @@ mod find;
 mod linux;
 mod many;
 mod mess;
+mod namespace;
 mod ocf;
 mod permit;
 mod ports;
