@@ -158,11 +158,17 @@ fn dnsmasq(world: &World, network: &Network) -> Running {
 }
 
 /// Waits for each stage, takes a picture of it, and tells when it came.
-fn stages(world: &World, network: &Network, machine: &mut Running, begin: Instant) {
+fn stages(world: &World, network: &Network, mirror: &Mirror, machine: &mut Running) {
+    let begin = Instant::now();
     for (number, (said, means)) in STAGES.iter().enumerate() {
         let since = Instant::now();
         while !world.console().contains(said) {
             let ended = machine.0.try_wait().unwrap();
+            assert_eq!(
+                mirror.missing(),
+                None,
+                "the mirror that apt has lacks what the installer needs (udebs): name a whole one"
+            );
             let console = world.console();
             let end: String = console.chars().rev().take(3000).collect::<Vec<_>>().into_iter().rev().collect();
             assert!(ended.is_none() && since.elapsed() < STAGE, "{means}: {said} never came ({ended:?}): {end}");
@@ -202,7 +208,7 @@ fn debian_is_installed_by_its_installer_from_ipxe_to_the_first_login() {
     let (input, keeps) = std::io::pipe().unwrap();
     let log = File::create(world.kept.join("vmrun")).unwrap();
     let mut machine = Running(machine.stdin(input).stdout(console).stderr(log).spawn().unwrap());
-    stages(&world, &network, &mut machine, begin);
+    stages(&world, &network, &mirror, &mut machine);
 
     let said = in_guest(
         &world,

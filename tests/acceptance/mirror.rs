@@ -30,6 +30,7 @@ struct Shared {
     /// One lock for each file, so that none is fetched twice.
     fetching: Mutex<BTreeMap<PathBuf, Arc<Mutex<()>>>>,
     asked: Mutex<Vec<String>>,
+    missing: Mutex<Vec<String>>,
 }
 
 /// The server.
@@ -47,8 +48,8 @@ impl Mirror {
             TcpListener::bind("0.0.0.0:80").unwrap()
         };
         let listener = thread::spawn(bind).join().unwrap();
-        let (fetching, asked) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { from: apts_mirror(), kept, files, fetching, asked });
+        let (fetching, asked, missing) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { from: apts_mirror(), kept, files, fetching, asked, missing });
         let serving = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -57,6 +58,11 @@ impl Mirror {
             }
         });
         Self { shared }
+    }
+
+    /// A package that was asked for, and that the mirror does not have.
+    pub(crate) fn missing(&self) -> Option<String> {
+        self.shared.missing.lock().unwrap().iter().find(|path| path.contains("/pool/")).cloned()
     }
 
     /// How many files were asked for whose path contains this.
@@ -76,6 +82,7 @@ impl Shared {
             let from = rest.iter().find_map(|line| line.strip_prefix("Range: bytes=")?.split('-').next()?.parse().ok());
             self.asked.lock().unwrap().push(path.clone());
             let Some(body) = self.file(&path).and_then(|path| fs::read(path).ok()) else {
+                self.missing.lock().unwrap().push(path);
                 stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
                 continue;
             };
