@@ -130,7 +130,7 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Writes it as it is at one moment.
     fn of_moment(&self, host: &mut System, reading: Reading, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
-        let mut moment = Moment::of(host, self.machine, reading, &self.signals)?;
+        let mut moment = Moment::of(host, self.machine, reading, self.to, &self.signals)?;
         let notes = std::mem::take(&mut moment.notes);
         let done = self.stream(host, &moment.sources(), tell);
         let ended = moment.end(host);
@@ -143,7 +143,7 @@ impl Writing<'_> {
 
     /// Writes it as it lies there. That others are told is not worth to refuse an export for.
     fn of_disks(&self, host: &mut System, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
-        let record = ExportRecord::take(host, self.machine.name()).ok();
+        let record = ExportRecord::take(host, self.machine.name(), self.to).ok();
         let done = self.stream(host, &Sources::default(), tell);
         record.iter().for_each(|record| record.let_go(host));
         done

@@ -14,6 +14,7 @@ use crate::model::snapshot::SnapshotName;
 use crate::model::{Argv, VmName};
 use crate::ops::clone::TAG;
 use crate::ops::stopped;
+use crate::supervise::recovery;
 use std::path::PathBuf;
 
 /// What is wanted of a snapshot.
@@ -48,6 +49,9 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
     };
     let mut disks = Disks::of(request.machine)?;
     against(&disks, &name)?;
+    if let Some(fault) = recovery::exports::against_exported(&disks.host, &disks.name) {
+        return Err(fault.into());
+    }
     let runs = stopped::against(&disks.host, &disks.name, &disks.paths());
     let pairs = disks.files().map(|file| (file.to_path_buf(), name.of_file(file))).collect();
     let command = [Some("vmrun snapshot"), Some(request.machine), request.tag];
