@@ -4,6 +4,7 @@ mod disks;
 mod moment;
 mod record;
 
+use super::declared_size::{Undersized, undersized};
 use super::installation::{Installation, read};
 use super::machine_disks::MachineDisks;
 use super::{known, settings};
@@ -135,7 +136,10 @@ impl Writing<'_> {
         let done = self.stream(host, &moment.sources(), tell);
         let ended = moment.end(host);
         match (done, ended) {
-            (Ok(exported), Ok(())) => Ok(Exported { notes, ..exported }),
+            (Ok(exported), Ok(())) => {
+                let notes = notes.into_iter().chain(exported.notes).collect();
+                Ok(Exported { notes, ..exported })
+            }
             (Ok(_), Err(fault)) => Err(fault.into()),
             (Err(faults), ended) => Err(faults.into_iter().chain(ended.err().map(Diagnostic::error)).collect()),
         }
@@ -156,6 +160,7 @@ impl Writing<'_> {
         let texts = texts(self.recipe, &machine.wanted.path, &mut left_out)?;
         let (parts, disks) = own_disks(host, machine, sources, &mut left_out)?;
         left_out.extend(keys(self.recipe, machine)?);
+        let undersized = undersized(host, &Installation::open()?, self.recipe, machine);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
         let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
         Export { manifest: &manifest, texts: &texts, disks: &disks }.write(self.to, &self.signals, tell)?;
@@ -165,7 +170,7 @@ impl Writing<'_> {
             used: Size::bytes(manifest.used()),
             length: self.to.and_then(files::length).map(Size::bytes),
             left_out,
-            notes: Vec::new(),
+            notes: undersized.iter().map(Undersized::shown).collect(),
         })
     }
 }
