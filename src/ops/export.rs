@@ -65,6 +65,10 @@ pub(crate) fn export(
                 .hint(format!("`vmrun export {name} FILE`, or a pipe: `| ssh host vmrun import -`"))
                 .into());
         }
+        Some(path) if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            let fault = Fault::usage(format!("{:?} is no name of a file", path.display().to_string()));
+            return Err(fault.hint(format!("`vmrun export {name} {name}.tar.zst`")).into());
+        }
         Some(path) if files::exists(path) => return Err(files::is_there(path).into()),
         Some(_) | None => {}
     }

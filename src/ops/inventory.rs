@@ -55,7 +55,7 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
         let journal = journals.get(&one.name).unwrap_or(&nothing);
         match work_of(&one.name, journal)? {
             Work::Export(machine) => Some(machine),
-            Work::Clone(_) => None,
+            Work::Clone(_) | Work::Change(_) => None,
         }
     };
     let exported: BTreeSet<VmName> = kept.iter().filter(|one| is_locked(one)).filter_map(exported_by).collect();

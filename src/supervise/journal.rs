@@ -46,11 +46,12 @@
 //! 1f8c0d35 frozen /var/run/vmrun/web/agent.sock
 //! ```
 //!
-//! That of an export or a clone is none of a run: its first line tells which machine that is of, and it has no owner.
+//! That of an export, a clone or a change of disks is none of a run: its first line tells which machine that is of, and it has no owner.
 //!
 //! ```text
 //! 06b4d5f2 exports web
 //! 5e7ac1d0 clones web
+//! 0d7b52e6 changes web
 //! ```
 //!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
@@ -120,6 +121,19 @@ pub(crate) enum Work {
     Export(VmName),
     /// The making of a clone of a machine.
     Clone(VmName),
+    /// A change of the disks of a machine that does not run.
+    Change(VmName),
+}
+
+impl Work {
+    /// Returns what it is, as people call it.
+    pub(crate) fn named(&self) -> String {
+        match self {
+            Self::Export(machine) => format!("an export of {machine}"),
+            Self::Clone(machine) => format!("a clone of {machine}"),
+            Self::Change(machine) => format!("a change of the disks of {machine}"),
+        }
+    }
 }
 
 /// A journal that was read.
@@ -186,6 +200,7 @@ impl Journal {
             Some((first, [role, text])) if first == "has" => {
                 self.alone.extend(Role::named(role).map(|role| Exclusive::new(role, text)));
             }
+            Some((first, [name])) if first == "changes" => self.work = name.parse().ok().map(Work::Change),
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
             Some((first, [name])) if first == "exports" => self.work = name.parse().ok().map(Work::Export),
             Some((first, [name])) if first == "clones" => self.work = name.parse().ok().map(Work::Clone),
@@ -266,6 +281,7 @@ pub(crate) fn of_work(work: &Work) -> String {
     match work {
         Work::Export(name) => line(&["exports", name.as_str()]),
         Work::Clone(name) => line(&["clones", name.as_str()]),
+        Work::Change(name) => line(&["changes", name.as_str()]),
     }
 }
 

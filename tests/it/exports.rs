@@ -278,6 +278,23 @@ error: the machine web is exported at the moment
 }
 
 #[test]
+fn what_is_no_name_of_a_file_is_refused_before_anything_is_packed() {
+    let host = running("tank/web", "exit 7");
+    for name in ["", "..", "new/"] {
+        same(
+            &host.run(&["export", "web", name]).stderr,
+            &format!(
+                "
+error: {name:?} is no name of a file
+ |
+ = hint: `vmrun export web web.tar.zst`
+"
+            ),
+        );
+    }
+}
+
+#[test]
 fn an_export_that_cannot_be_noted_leaves_no_record() {
     let host = running("tank/web", "");
     for state in ["running", "down"] {
@@ -354,6 +371,8 @@ fn half_a_file_of_a_killed_export_goes_with_gc_and_with_the_next_export_to_any_f
     fs::remove_file(host.path(others)).unwrap();
     assert_eq!((states(&host), left(&host)), (vec![], vec![]));
     let half = killed_half_way(&host, "web.tar");
+    // The one that was started may be about to be read.
+    fs::remove_file(host.path("bin/zstd")).unwrap();
     host.script("zstd", "exec cat");
     assert_eq!(host.run(&["export", "web", "other.tar"]).code, 0);
     assert_eq!((host.path(&half).exists(), states(&host), left(&host)), (false, vec![], vec![]));

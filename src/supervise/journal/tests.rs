@@ -104,7 +104,8 @@ fn what_was_written_is_read_and_what_was_given_back_is_not() {
     let lines: String = alone.iter().map(has).chain([line(&["has", "luck", "a lot"])]).collect();
     assert_eq!(Journal::read(&lines).alone, alone);
     assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
-    for work in [Work::Export("db".parse().unwrap()), Work::Clone("db".parse().unwrap())] {
+    let db = || "db".parse().unwrap();
+    for work in [Work::Export(db()), Work::Clone(db()), Work::Change(db())] {
         assert_eq!(Journal::read(&of_work(&work)).work, Some(work));
     }
     let stopped = [stops(Means::PowerButton), stops(Means::Force), line(&["stops", "by magic"])].concat();

@@ -1,6 +1,7 @@
-//! Exports of machines, by the records that they keep while they go on: they hold a machine that does not run as a run would, and are none.
+//! Exports of machines, clones and changes of disks, by the records that they keep while they go on: they hold a machine that does not run as
+//! a run would, and are none.
 
-use super::{Aim, journal, running};
+use super::{Aim, is_to_be_taken_over, journal, running};
 use crate::diag::Fault;
 use crate::host::Host;
 use crate::model::VmName;
@@ -19,6 +20,17 @@ pub(crate) fn work_of(record: &VmName, journal: &Journal) -> Option<Work> {
     let by_name = || record.as_str().strip_suffix(RECORD)?.parse().ok().map(Work::Export);
     let says_nothing = journal.owner.is_none() && journal.holds.is_empty();
     journal.work.clone().or_else(|| by_name().filter(|_| says_nothing))
+}
+
+/// Returns what is gone and has left something of a machine that is to be given back first, as people call it. The next change of its
+/// disks takes away what one has left by halves.
+pub(crate) fn left_by(host: &dyn Host, name: &VmName) -> Option<String> {
+    let record = host.store().record(name).filter(|_| is_to_be_taken_over(host, name))?;
+    match work_of(name, &journal(&record)) {
+        Some(Work::Change(_)) => None,
+        Some(work) => Some(work.named()),
+        None => Some(format!("a run of {name}")),
+    }
 }
 
 /// Says why a machine that does not run cannot be changed now, if that is because it is exported.

@@ -77,8 +77,8 @@ impl Left {
     /// Returns who it was, as a sentence about the past.
     pub(crate) fn whose(&self) -> String {
         match (&self.work, &self.owner) {
-            (Some(Work::Export(machine)), _) => format!("an export of {machine} ended half done"),
-            (Some(Work::Clone(machine)), _) => format!("{}, a clone of {machine}, ended half done", self.name),
+            (Some(work @ Work::Clone(_)), _) => format!("{}, {}, ended half done", self.name, work.named()),
+            (Some(work), _) => format!("{} ended half done", work.named()),
             (None, Some(owner)) => format!("{} was left by {owner}", self.name),
             (None, None) => format!("{} was left by a vmrun of which nothing is known", self.name),
         }
