@@ -38,6 +38,7 @@ pub(crate) mod host_key;
 mod identity;
 pub(crate) mod interfaces;
 pub(crate) mod ipxe;
+pub(crate) mod iscsi;
 mod kernel;
 pub(crate) mod kvm;
 pub(crate) mod leases;

@@ -40,7 +40,7 @@ pub use reading::read;
 use crate::bhyve::command::Help;
 use crate::bhyve::tree::Tree;
 use crate::diag::{Diagnostic, Fault, Place, Source};
-use crate::model::{Argv, Draft, FwItem, Part, PciSlot, Size, Target};
+use crate::model::{Argv, Draft, FwItem, IscsiDisk, Part, PciSlot, Size, Target};
 use crate::vmbhyve::Note;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -93,6 +93,8 @@ pub struct Import {
     pub parts: Vec<(Part, String)>,
     /// The paths that stand for disks which are known on the host only, each with what it is.
     pub unknown_disks: BTreeMap<String, String>,
+    /// The disks of iSCSI targets, by the paths that stand for them.
+    pub(crate) iscsi: BTreeMap<String, IscsiDisk>,
     /// What was said of lines and keys of the source, one by one.
     pub notes: Vec<Note>,
     /// The name of the secret that stands for the password.

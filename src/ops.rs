@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod clone;
 pub(crate) mod completion;
 pub(crate) mod config;
+mod declared_size;
 pub(crate) mod definitions;
 pub(crate) mod display;
 pub(crate) mod doctor;

@@ -18,7 +18,7 @@ pub(crate) mod switch;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use disks::DiskKind;
+pub(crate) use disks::{Disk, DiskKind};
 pub use guest::read;
 pub(crate) use guest::{Guest, Load, Loader};
 

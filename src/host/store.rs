@@ -250,9 +250,12 @@ impl Store {
         Ok(())
     }
 
-    /// Gives back the lock of a machine and those of all images; its file goes unless its journal still has something to say.
+    /// Gives back the lock of a machine; its file goes unless its journal still has something to say. With that of the last machine go
+    /// those of all images.
     pub(crate) fn clear(&mut self, name: &VmName) -> Result<(), Fault> {
-        self.images.clear();
+        if self.machines.keys().all(|one| one == name) {
+            self.images.clear();
+        }
         if let Place::Memory(locks) = &self.place {
             locks.borrow_mut().remove(name);
         }
@@ -483,6 +486,10 @@ mod tests {
         assert!(other.is_held(&image, Access::ReadOnly) && !other.hold(&image, Access::ReadOnly));
         assert!(!one.is_held(&image, Access::ReadOnly));
         assert!(one.hold(&folder.path().join("none.img"), Access::ReadWrite), "what is not there is nobody's");
+        let [lab, web]: [VmName; 2] = ["lab", "web"].map(|name| name.parse().unwrap());
+        assert!(one.reserve(&lab, Duration::ZERO).unwrap() && one.reserve(&web, Duration::ZERO).unwrap());
+        one.clear(&web).unwrap();
+        assert!(!other.hold(&image, Access::ReadOnly));
         // Who replaced the file has a lock of the old one only.
         File::create(folder.path().join("b.img")).unwrap();
         std::fs::rename(folder.path().join("b.img"), &image).unwrap();

@@ -68,6 +68,7 @@ pub fn read(name: &str, text: &str, given: &ImportOptions, files: Files<'_>) -> 
         remarks: Vec::new(),
         parts: Vec::new(),
         unknown_disks: BTreeMap::new(),
+        iscsi: BTreeMap::new(),
         before: Vec::new(),
         notes: Vec::new(),
         secret: if given.secret.is_empty() { "vnc".into() } else { given.secret.clone() },

@@ -6,7 +6,7 @@ use super::loader::unloaded;
 use super::machine::machine;
 use super::{Import, SourceKind, Tap};
 use crate::model::device::Access;
-use crate::model::{Device, Draft, Part};
+use crate::model::{Device, Draft, IscsiDisk, Part};
 
 /// Returns the text of a recipe that boots the machine that was read.
 pub fn recipe(import: &Import) -> String {
@@ -57,7 +57,8 @@ pub(super) fn named_disks(import: &Import) -> Vec<(String, String)> {
     let mut paths: Vec<String> = Vec::new();
     for device in import.draft.slots.values() {
         for (_, _, path, access) in device.images() {
-            let is_named = access == Access::ReadWrite || import.unknown_disks.contains_key(path.as_str());
+            let is_elsewhere = |path: &str| import.unknown_disks.contains_key(path) || import.iscsi.contains_key(path);
+            let is_named = access == Access::ReadWrite || is_elsewhere(path.as_str());
             if is_named && !paths.iter().any(|known| known == path.as_str()) {
                 paths.push(path.to_string());
             }
@@ -72,9 +73,13 @@ fn disks(import: &Import, words: &mut Words) -> String {
     let mut text = String::new();
     let mut made = String::new();
     for (path, name) in named_disks(import) {
-        let value = match import.unknown_disks.get(&path) {
-            Some(_) => format!("param({}, {})", quoted(&name), quoted(&path)),
-            None => quoted(&path),
+        let value = match (import.unknown_disks.get(&path), import.iscsi.get(&path)) {
+            (Some(_), _) => format!("param({}, {})", quoted(&name), quoted(&path)),
+            (None, Some(IscsiDisk { target, lun: 0, .. })) => format!("iscsi({})", quoted(target.as_str())),
+            (None, Some(IscsiDisk { target, lun, .. })) => {
+                format!("iscsi({}, #{{ lun: {lun} }})", quoted(target.as_str()))
+            }
+            (None, None) => quoted(&path),
         };
         text.push_str(&format!("let {name} = {value};\n"));
         if let Some(of) = import.disks.get(&path) {

@@ -46,6 +46,9 @@ impl Clone {
         let installation = Installation::open()?;
         let machine = MachineDisks::of(&installation, source)?;
         let host = settings::host(false)?;
+        if let Some(fault) = recovery::exports::against_exported(&host, machine.name()) {
+            return Err(fault.into());
+        }
         let runs = recovery::holder(&host, machine.name()).is_some();
         if let Some(fault) = stopped::against(&host, machine.name(), &[]).filter(|_| !runs) {
             return Err(fault.into());
@@ -90,9 +93,10 @@ impl Clone {
     /// # Errors
     /// The host refuses a part of it, or somebody asked to stop.
     pub(crate) fn perform(mut self, listener: Listener<'_>) -> Result<(), Fault> {
-        let (copies, recipe, text, name) = (&self.copies, &self.recipe, &self.text, &self.name);
+        let (copies, recipe, text) = (&self.copies, &self.recipe, &self.text);
+        let (name, source) = (&self.name, &self.source);
         let work = |host: &mut dyn Host| {
-            let mut made = Made::of(name.clone());
+            let mut made = Made::of(name.clone(), source);
             let done = copies.make(host, &mut made, listener).and_then(|()| made.settle(host));
             let done = done.and_then(|()| files::write_whole(recipe, text));
             done.map_err(|fault| made.take_back(host, fault))

@@ -4,6 +4,7 @@ mod disks;
 mod moment;
 mod record;
 
+use super::declared_size::{Undersized, undersized};
 use super::installation::{Installation, read};
 use super::machine_disks::MachineDisks;
 use super::{known, settings};
@@ -63,6 +64,10 @@ pub(crate) fn export(
             return Err(fault
                 .hint(format!("`vmrun export {name} FILE`, or a pipe: `| ssh host vmrun import -`"))
                 .into());
+        }
+        Some(path) if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+            let fault = Fault::usage(format!("{:?} is no name of a file", path.display().to_string()));
+            return Err(fault.hint(format!("`vmrun export {name} {name}.tar.zst`")).into());
         }
         Some(path) if files::exists(path) => return Err(files::is_there(path).into()),
         Some(_) | None => {}
@@ -130,12 +135,15 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Writes it as it is at one moment.
     fn of_moment(&self, host: &mut System, reading: Reading, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
-        let mut moment = Moment::of(host, self.machine, reading, &self.signals)?;
+        let mut moment = Moment::of(host, self.machine, reading, self.to, &self.signals)?;
         let notes = std::mem::take(&mut moment.notes);
         let done = self.stream(host, &moment.sources(), tell);
         let ended = moment.end(host);
         match (done, ended) {
-            (Ok(exported), Ok(())) => Ok(Exported { notes, ..exported }),
+            (Ok(exported), Ok(())) => {
+                let notes = notes.into_iter().chain(exported.notes).collect();
+                Ok(Exported { notes, ..exported })
+            }
             (Ok(_), Err(fault)) => Err(fault.into()),
             (Err(faults), ended) => Err(faults.into_iter().chain(ended.err().map(Diagnostic::error)).collect()),
         }
@@ -143,7 +151,7 @@ impl Writing<'_> {
 
     /// Writes it as it lies there. That others are told is not worth to refuse an export for.
     fn of_disks(&self, host: &mut System, tell: MoveTell<'_>) -> Result<Exported, Vec<Diagnostic>> {
-        let record = ExportRecord::take(host, self.machine.name()).ok();
+        let record = ExportRecord::take(host, self.machine.name(), self.to).ok();
         let done = self.stream(host, &Sources::default(), tell);
         record.iter().for_each(|record| record.let_go(host));
         done
@@ -156,6 +164,7 @@ impl Writing<'_> {
         let texts = texts(self.recipe, &machine.wanted.path, &mut left_out)?;
         let (parts, disks) = own_disks(host, machine, sources, &mut left_out)?;
         left_out.extend(keys(self.recipe, machine)?);
+        let undersized = undersized(host, &Installation::open()?, self.recipe, machine);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be exported"))?;
         let texts: Vec<Vec<u8>> = texts.into_iter().map(|(_, bytes)| bytes).collect();
         Export { manifest: &manifest, texts: &texts, disks: &disks }.write(self.to, &self.signals, tell)?;
@@ -165,7 +174,7 @@ impl Writing<'_> {
             used: Size::bytes(manifest.used()),
             length: self.to.and_then(files::length).map(Size::bytes),
             left_out,
-            notes: Vec::new(),
+            notes: undersized.iter().map(Undersized::shown).collect(),
         })
     }
 }

@@ -17,7 +17,8 @@ use crate::model::instance::INSTANCE;
 use crate::model::name::in_order;
 use crate::model::{Shape, VmName};
 use crate::supervise::holds::Hold;
-use crate::supervise::journal::{Journal, Owner};
+use crate::supervise::journal::{Journal, Owner, Work};
+use crate::supervise::recovery::exports::work_of;
 pub(crate) use crate::supervise::status::{MachineState, MachineStatus};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,12 +50,20 @@ pub(crate) fn inventory(kept: &[Kept], processes: &Seen<'_>) -> Vec<Entry> {
     }
     let mut all: Vec<Entry> = Vec::new();
     let is_locked = |one: &Kept| one.record.as_ref().is_some_and(|record| record.is_locked);
-    let exported_by = |one: &Kept| journals.get(&one.name).and_then(|journal| journal.exports.clone());
+    let nothing = Journal::default();
+    let exported_by = |one: &Kept| {
+        let journal = journals.get(&one.name).unwrap_or(&nothing);
+        match work_of(&one.name, journal)? {
+            Work::Export(machine) => Some(machine),
+            Work::Clone(_) | Work::Change(_) => None,
+        }
+    };
     let exported: BTreeSet<VmName> = kept.iter().filter(|one| is_locked(one)).filter_map(exported_by).collect();
     for one in kept {
         let journal = journals.get(&one.name);
         // An export is no machine, whether it goes on or has left nothing.
-        if journal.is_some_and(|journal| journal.exports.is_some() && (is_locked(one) || journal.holds.is_empty())) {
+        let has_left = journal.is_some_and(|journal| !journal.holds.is_empty());
+        if exported_by(one).is_some() && (is_locked(one) || !has_left) {
             continue;
         }
         let whole = journal.and_then(|journal| journal.part_of.as_ref());
@@ -273,7 +282,7 @@ mod tests {
 
     #[test]
     fn an_export_is_no_machine_and_told_of_its_own() {
-        let exports = |name: &str| journal::exports(&name.parse().unwrap());
+        let exports = |name: &str| journal::of_work(&Work::Export(name.parse().unwrap()));
         let left = [exports("left"), journal::taken(&Hold::Temporary("/vm/web.img.export".into()))].concat();
         let all = [
             kept("db", Some(("running", 1)), Lock::Locked(owner(1))),

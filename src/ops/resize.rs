@@ -1,5 +1,6 @@
 //! A disk of a machine gets larger, and its recipe says so: by the literal that says the size, which rehearsals find.
 
+use super::declared_size::{of_step, size_of};
 use super::installation::{Foreseen, Installation, read};
 use super::machine_disks::{MachineDisk, MachineDisks};
 use super::{settings, stopped};
@@ -292,21 +293,6 @@ fn said(installation: &Installation, machine: &MachineDisks, path: &Path, size: 
         }
     }
     Ok(Said::Computed(is, place.filter(|place| !place.source.name.starts_with("std/"))))
-}
-
-/// Returns the size that a recipe gives a disk last, and where.
-fn size_of(foreseen: &Foreseen, path: &Path) -> Option<(Size, Option<Place>)> {
-    let size = |(at, step): (usize, &Rehearsed)| Some((of_step(step, path)?, foreseen.place(at).cloned()));
-    foreseen.steps.iter().enumerate().rev().find_map(size)
-}
-
-/// Returns the size that a step gives a disk.
-fn of_step(step: &Rehearsed, path: &Path) -> Option<Size> {
-    match step {
-        Rehearsed::Effect(Effect::Truncate { path: of, size }) if of == path => Some(*size),
-        Rehearsed::Effect(Effect::Disk(change)) if change.path() == path => change.size(),
-        Rehearsed::Effect(_) | Rehearsed::Boot(_) => None,
-    }
 }
 
 /// Whether two rehearsals did the same, but that a disk has another size.

@@ -1,9 +1,13 @@
 //! A machine that does not run, and that nobody starts while what it has is changed.
 
 use crate::diag::Fault;
+use crate::diag::may_fail::MayFail as _;
 use crate::host::Host;
+use crate::host::files::beside;
 use crate::model::VmName;
 use crate::model::device::Access;
+use crate::supervise::holds::Hold;
+use crate::supervise::journal::{self, Work};
 use crate::supervise::node;
 use crate::supervise::recovery::{self, Aim};
 use std::path::PathBuf;
@@ -20,8 +24,8 @@ pub(crate) fn against(host: &dyn Host, name: &VmName, disks: &[PathBuf]) -> Opti
     if let Some(fault) = recovery::left_elsewhere(host, name) {
         return Some(fault);
     }
-    if recovery::is_to_be_taken_over(host, name) {
-        let fault = Fault::host(format!("a run of {name} that is gone has left something"));
+    if let Some(what) = recovery::exports::left_by(host, name) {
+        let fault = Fault::host(format!("{what} that is gone has left something"));
         return Some(fault.hint("`vmrun gc` gives it back, `vmrun gc --dry-run` shows what that is"));
     }
     node::against_starting(host, name)
@@ -41,6 +45,28 @@ pub(crate) fn hold<T>(
     })
 }
 
+/// Holds a machine and its disks like [`hold`], and has its journal name these files meanwhile, so that `vmrun gc` takes away what is left of
+/// them by one that is killed.
+pub(crate) fn hold_with_halves<T>(
+    host: &mut dyn Host,
+    name: &VmName,
+    (disks, halves): (&[PathBuf], &[PathBuf]),
+    work: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    hold(host, name, disks, |host| {
+        if halves.is_empty() {
+            return work();
+        }
+        let taken = halves.iter().map(|path| journal::taken(&Hold::Temporary(beside(path))));
+        let begins = journal::of_work(&Work::Change(name.clone()));
+        let lines: String = std::iter::once(begins).chain(taken).collect();
+        host.store_mut().note(name, &lines, true)?;
+        let done = work();
+        host.store_mut().settle(name).may_fail("what it names is gone, and the next one finds it gone");
+        done
+    })
+}
+
 /// Holds a machine and its disks like [`hold`], for what has to do with its move.
 pub(crate) fn hold_moving<T>(
     host: &mut dyn Host,
@@ -54,10 +80,10 @@ pub(crate) fn hold_moving<T>(
     let taken = disks.iter().find(|path| !host.store_mut().hold(path, Access::ReadWrite));
     let done = match (against(host, name, &[]), taken) {
         (Some(fault), _) => Err(fault),
-        (None, Some(path)) => {
+        (None, Some(path)) => Err(recovery::against_image(host, name, path, Access::ReadWrite).unwrap_or_else(|| {
             let fault = Fault::busy(format!("{} is in use by another machine", path.display()));
-            Err(fault.hint("`vmrun list` shows what runs"))
-        }
+            fault.hint("`vmrun list` shows what runs")
+        })),
         (None, None) => work(host),
     };
     let cleared = host.store_mut().clear(name);

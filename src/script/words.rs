@@ -11,6 +11,7 @@ mod fetch;
 mod helper;
 pub(crate) mod hooks;
 mod image;
+mod iscsi;
 mod library;
 mod loader;
 pub(crate) mod machine;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = Row> {
         network::WORDS,
         disk::WORDS,
         storage::WORDS,
+        iscsi::WORDS,
         convert::WORDS,
         image::WORDS,
         fetch::WORDS,

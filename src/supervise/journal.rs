@@ -46,10 +46,12 @@
 //! 1f8c0d35 frozen /var/run/vmrun/web/agent.sock
 //! ```
 //!
-//! That of an export is none of a run: it tells which machine is exported, and has no owner.
+//! That of an export, a clone or a change of disks is none of a run: its first line tells which machine that is of, and it has no owner.
 //!
 //! ```text
 //! 06b4d5f2 exports web
+//! 5e7ac1d0 clones web
+//! 0d7b52e6 changes web
 //! ```
 //!
 //! One that took over from another has a line of its own, and the last one counts; `background` says that the guest goes on
@@ -112,6 +114,28 @@ impl fmt::Display for Owner {
     }
 }
 
+/// What a journal is of that is none of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// The export of a machine.
+    Export(VmName),
+    /// The making of a clone of a machine.
+    Clone(VmName),
+    /// A change of the disks of a machine that does not run.
+    Change(VmName),
+}
+
+impl Work {
+    /// Returns what it is, as people call it.
+    pub(crate) fn named(&self) -> String {
+        match self {
+            Self::Export(machine) => format!("an export of {machine}"),
+            Self::Clone(machine) => format!("a clone of {machine}"),
+            Self::Change(machine) => format!("a change of the disks of {machine}"),
+        }
+    }
+}
+
 /// A journal that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Journal {
@@ -125,8 +149,8 @@ pub(crate) struct Journal {
     pub in_background: bool,
     /// The machine whose journal has the holds, for every machine of a run but its first.
     pub part_of: Option<VmName>,
-    /// The machine that is exported, if it is that of an export.
-    pub exports: Option<VmName>,
+    /// What it is of, if it is none of a run.
+    pub work: Option<Work>,
     /// How many vCPUs the machines of the run have.
     pub vcpus: BTreeMap<VmName, u64>,
     /// What the machines of the run have alone, beside their images.
@@ -176,8 +200,10 @@ impl Journal {
             Some((first, [role, text])) if first == "has" => {
                 self.alone.extend(Role::named(role).map(|role| Exclusive::new(role, text)));
             }
+            Some((first, [name])) if first == "changes" => self.work = name.parse().ok().map(Work::Change),
             Some((first, [name])) if first == "part" => self.part_of = name.parse().ok(),
-            Some((first, [name])) if first == "exports" => self.exports = name.parse().ok(),
+            Some((first, [name])) if first == "exports" => self.work = name.parse().ok().map(Work::Export),
+            Some((first, [name])) if first == "clones" => self.work = name.parse().ok().map(Work::Clone),
             Some((first, [means])) if first == "stops" => self.stops = Means::named(means).or(self.stops),
             Some((first, [socket])) if first == "frozen" => self.frozen = Some(socket.into()),
             Some((first, [])) if first == "thawed" => self.frozen = None,
@@ -250,9 +276,13 @@ pub(crate) fn part_of(name: &VmName) -> String {
     line(&["part", name.as_str()])
 }
 
-/// Returns the line of an export of a machine.
-pub(crate) fn exports(name: &VmName) -> String {
-    line(&["exports", name.as_str()])
+/// Returns the line of what is none of a run.
+pub(crate) fn of_work(work: &Work) -> String {
+    match work {
+        Work::Export(name) => line(&["exports", name.as_str()]),
+        Work::Clone(name) => line(&["clones", name.as_str()]),
+        Work::Change(name) => line(&["changes", name.as_str()]),
+    }
 }
 
 /// Returns the line to be written before something is taken; nothing for what takes nothing.

@@ -133,10 +133,11 @@ fn next(reading: &mut Reading, number: usize) -> Option<Disk> {
             (DiskKind::Share, file)
         }
         "iscsi" => {
-            let text = "an iSCSI target, whose disk is known only while it is there: `iscsictl -L` shows it. What stands here \
-                        is no disk, so that no other one is booted";
+            let text = "an iSCSI target, whose session has to be there when the machine starts: `iscsictl -L` shows it";
             reading.note(&name, text);
-            (DiskKind::Iscsi, format!("/dev/iscsi/{file}"))
+            // That a number behind the target is the LUN is from memory.
+            let has_lun = file.rsplit_once('/').is_some_and(|(_, lun)| lun.bytes().all(|byte| byte.is_ascii_digit()));
+            (DiskKind::Iscsi, format!("/dev/iscsi/{file}{}", if has_lun { "" } else { "/0" }))
         }
         other => {
             if !["", "file"].contains(&other) {

@@ -160,9 +160,9 @@ fn what_the_recipe_does_beside_the_command_line_is_kept() {
         format!("{UEFI}prestart=before.sh\nlimit_pcpu=50\ndisk0_type=virtio-blk\ndisk0_name=iqn.a:b\ndisk0_dev=iscsi");
     let read = guest(&text);
     assert_eq!(read.prestart.unwrap(), ["/vm/g1/before.sh", "g1", "tank/vm/g1"]);
-    assert_eq!((read.limits.cpu, read.disks[0].path.as_str()), (Some(50), "/dev/iscsi/iqn.a:b"));
-    let told = "8 disk0_name: an iSCSI target, whose disk is known only while it is there: `iscsictl -L` shows it. What \
-                stands here is no disk, so that no other one is booted";
+    assert_eq!((read.limits.cpu, read.disks[0].path.as_str()), (Some(50), "/dev/iscsi/iqn.a:b/0"));
+    let told =
+        "8 disk0_name: an iSCSI target, whose session has to be there when the machine starts: `iscsictl -L` shows it";
     assert_eq!(notes(&text), [told]);
     assert_eq!(
         notes(&format!("{UEFI}limit_pcpu=much\n")),

@@ -268,12 +268,30 @@ error: the machine web is exported at the moment
     );
     assert_eq!((start.code, stop.code), (5, 5));
     assert_eq!(host.run(&["monitor", "web"]).code, 8);
-    // Of one that is killed the machine's lock is left, which gc and the next one remove; its own record is no machine.
+    // Of one that is killed there is the machine's lock and half a file, which gc and the next one remove.
     export.kill();
-    assert_eq!(states(&host), [("web".to_string(), "left".to_string(), false)]);
+    let left_over = |name: &str| (name.to_string(), "left".to_string(), false);
+    assert_eq!(states(&host), [left_over("web"), left_over("web.export")]);
     host.script("zstd", "exec cat");
     assert_eq!(host.run(&["export", "web", "web.tar"]).code, 0);
     assert_eq!((states(&host), left(&host)), (vec![], vec![]));
+}
+
+#[test]
+fn what_is_no_name_of_a_file_is_refused_before_anything_is_packed() {
+    let host = running("tank/web", "exit 7");
+    for name in ["", "..", "new/"] {
+        same(
+            &host.run(&["export", "web", name]).stderr,
+            &format!(
+                "
+error: {name:?} is no name of a file
+ |
+ = hint: `vmrun export web web.tar.zst`
+"
+            ),
+        );
+    }
 }
 
 #[test]
@@ -303,6 +321,88 @@ fn of_a_killed_export_no_node_goes_that_has_its_name() {
         "{gc:?}"
     );
     assert_eq!(host.names("fake/vmm"), ["web.export"]);
+}
+
+#[test]
+fn a_record_of_an_export_says_that_it_is_one_before_it_has_its_first_line() {
+    let host = running("tank/web", "");
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    for text in ["", "06b4d5f2 exp"] {
+        host.write("state/.web.lock", "");
+        host.write("state/.web.export.lock", text);
+        ["web", "web.export"].iter().for_each(|name| host.write(&format!("fake/vmm/{name}"), ""));
+        host.write("fake/log", "");
+        assert_eq!(states(&host), [("web".to_string(), "left".to_string(), false)]);
+        let gc = host.run(&["gc"]);
+        same(
+            &gc.stdout,
+            "
+# web was left by a vmrun of which nothing is known
+rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock
+# an export of web ended half done
+rm -rf [tmp]/state/web.export [tmp]/state/.web.export.secrets [tmp]/state/.web.export.lock
+",
+        );
+        assert_eq!((gc.code, host.names("fake/vmm")), (0, vec!["web".to_string(), "web.export".to_string()]));
+        assert!(!host.calls().contains("bhyvectl") && left(&host).is_empty(), "{}", host.calls());
+    }
+}
+
+/// Starts an export of the machine, which does not run, and kills it half way.
+fn killed_half_way(host: &Host, name: &str) -> String {
+    let mut export = host.start(&["export", "web", name]);
+    let begin = format!("{name}.vmrun-");
+    let half = |names: Vec<String>| names.into_iter().find(|half| half.starts_with(&begin));
+    export.until("half an export", |host| half(host.names(".")).is_some());
+    export.kill();
+    half(host.names(".")).unwrap()
+}
+
+#[test]
+fn half_a_file_of_a_killed_export_goes_with_gc_and_with_the_next_export_to_any_file() {
+    let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    let half = killed_half_way(&host, "web.tar");
+    let others = "web.tar.vmrun-2147483647.new";
+    host.write(others, "somebody else's");
+    let gc = host.run(&["gc"]);
+    assert!(gc.code == 0 && gc.stdout.contains(&format!("\nrm [tmp]/{half}\n")), "{gc:?}");
+    assert_eq!((host.path(&half).exists(), host.path(others).exists()), (false, true));
+    fs::remove_file(host.path(others)).unwrap();
+    assert_eq!((states(&host), left(&host)), (vec![], vec![]));
+    let half = killed_half_way(&host, "web.tar");
+    // The one that was started may be about to be read.
+    fs::remove_file(host.path("bin/zstd")).unwrap();
+    host.script("zstd", "exec cat");
+    assert_eq!(host.run(&["export", "web", "other.tar"]).code, 0);
+    assert_eq!((host.path(&half).exists(), states(&host), left(&host)), (false, vec![], vec![]));
+}
+
+#[test]
+fn a_machine_that_is_exported_does_not_run_for_clone_and_snapshot() {
+    let host = running("tank/web", "while kill -0 $PPID 2>/dev/null; do sleep 0.05; done");
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    let mut export = host.start(&["export", "web", "web.tar"]);
+    export.until("half an export", |host| host.names(".").iter().any(|name| name.starts_with("web.tar.vmrun-")));
+    for command in [
+        &["clone", "web", "new"][..],
+        &["snapshot", "web"],
+        &["resize", "web", "tank/web", "16M"],
+        &["remove", "web", "--yes"],
+    ] {
+        let done = host.run(command);
+        same(
+            &done.stderr,
+            "
+error: the machine web is exported at the moment
+ |
+ = hint: wait until that has ended; Ctrl-C ends it, where it was started
+",
+        );
+        assert_eq!((done.code, done.stdout.as_str()), (5, ""), "{command:?}");
+    }
+    export.kill();
+    assert_eq!((host.run(&["gc"]).code, left(&host)), (0, vec![]));
 }
 
 #[test]

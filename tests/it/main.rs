@@ -88,6 +88,7 @@ mod inputs;
 mod install;
 mod instances;
 mod interfaces;
+mod iscsi;
 mod jails;
 mod known;
 mod lengths;

@@ -255,7 +255,6 @@ error: web did not start
         &hosts.source.run(&["snapshot", "web", "--copy"]),
         5,
         "
-vmrun: the disks of web are not of one moment: 2 files are kept one after the other
 error: the machine web is being moved to vm6
  |
  = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it

@@ -219,7 +219,6 @@ error: the file system of [tmp]/shared/web.img has no reflinks
     );
     fs::set_permissions(folder.0.path().join("web.img"), fs::Permissions::from_mode(0o640)).unwrap();
     let made = "
-vmrun: the disks of web are not of one moment: 2 files are kept one after the other
 cp -p [tmp]/shared/web.img [tmp]/shared/web.img@vmrun-a
 cp -p [tmp]/shared/data.img [tmp]/shared/data.img@vmrun-a
 ";
@@ -444,7 +443,6 @@ fn half_a_snapshot_is_none() {
         &sandbox,
         "
 $ vmrun snapshot web a 2>&1
-vmrun: the disks of web are not of one moment: 2 pools are kept one after the other
 zfs snapshot zroot/vm/web@vmrun-a
 zfs snapshot tank/logs@vmrun-a
 zfs destroy zroot/vm/web@vmrun-a
@@ -461,7 +459,6 @@ error: `zfs snapshot tank/logs@vmrun-a` failed with status 1: cannot create snap
         &sandbox,
         "
 $ vmrun snapshot web a --copy 2>&1
-vmrun: the disks of web are not of one moment: volumes and files are kept one after the other
 cp -p [tmp]/shared/web.img [tmp]/shared/web.img@vmrun-a
 zfs snapshot zroot/vm/web@vmrun-a
 error: `zfs snapshot zroot/vm/web@vmrun-a` failed with status 1: cannot create snapshot 'zroot/vm/web@vmrun-a': out of space
@@ -469,11 +466,31 @@ error: `zfs snapshot zroot/vm/web@vmrun-a` failed with status 1: cannot create s
 ",
     );
     assert_eq!(folder.names(), ["data.img", "web.img"]);
-    sandbox.write("fake/strike", "before SIGKILL 2 zfs snapshot \n");
-    assert_eq!(sandbox.run(&["snapshot", "web", "a", "--copy"]).code, -9);
-    assert!(!folder.names().contains(&"web.img@vmrun-a".to_string()), "{:?}", folder.names());
-    sandbox.write("fake/strike", "");
-    // The next one removes what it has left half.
+    let killed = |count: u32, tag: &str| {
+        sandbox.write("fake/strike", &format!("before SIGKILL {count} zfs snapshot \n"));
+        let done = sandbox.run(&["snapshot", "web", tag, "--copy"]);
+        assert_eq!(done.code, -9, "{done:?}\n{}", sandbox.calls());
+        sandbox.write("fake/strike", "");
+        let half = folder.names().into_iter().find(|name| name.starts_with(&format!("web.img@vmrun-{tag}.vmrun-")));
+        half.unwrap_or_else(|| panic!("{:?}", folder.names()))
+    };
+    let half = killed(2, "a");
+    // No run has left it, and a node of that name is somebody else's.
+    sandbox.write("fake/vmm/web", "");
+    same(
+        &sandbox.run(&["gc"]).stdout,
+        &format!(
+            "
+# a change of the disks of web ended half done
+rm [tmp]/shared/{half}
+rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock
+"
+        ),
+    );
+    fs::remove_file(sandbox.path("fake/vmm/web")).unwrap();
+    assert_eq!((folder.names(), sandbox.names("state")), (vec!["data.img".into(), "web.img".into()], vec![]));
+    // The next one removes it as well.
+    killed(3, "c");
     assert_eq!(sandbox.run(&["snapshot", "web", "b", "--copy"]).code, 0);
     assert_eq!(folder.names(), ["data.img", "web.img", "web.img@vmrun-b"]);
     assert_eq!(sandbox.names("state"), [""; 0]);
@@ -517,6 +534,33 @@ zfs rollback zroot/vm/web@vmrun-a
     assert_eq!((read(&sandbox), folder.read()[0].as_str()), (vec!["first".into(), "first".into()], "first"));
     assert_eq!(folder.names(), ["data.img", "web.img", "web.img@vmrun-a"]);
     assert_eq!(sandbox.names("state"), [""; 0]);
+}
+
+#[test]
+fn of_a_machine_that_runs_it_is_told_that_two_pools_have_two_moments() {
+    let sandbox = machine(&[WEB, LOGS]);
+    sandbox.write("fake/exits", "run\n");
+    let mut run = sandbox.start(&["web.rhai"]);
+    run.until("a guest", |sandbox| sandbox.path("fake/vmm/web").exists());
+    let done = sandbox.run(&["snapshot", "web", "a"]);
+    let told = "vmrun: the disks of web are not of one moment: 2 pools are kept one after the other\n";
+    assert!(done.code == 0 && done.stderr.starts_with(told), "{done:?}");
+    run.signal("TERM");
+    run.wait();
+}
+
+#[test]
+fn a_tag_that_looks_like_an_option_is_none() {
+    refused(
+        &machine(&[WEB]),
+        "
+$ vmrun snapshot web -- -x
+error: \"-x\" is no tag of a snapshot: it begins as an option does
+ |
+ = hint: choose another tag
+[2]
+",
+    );
 }
 
 #[test]

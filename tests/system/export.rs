@@ -1016,3 +1016,41 @@ vmrun: same machine; `vmrun start web.rhai` starts it
     assert!(fs::read(sandbox.path("fake/zvol/tank/guests/web")).unwrap() == before);
     assert!(sandbox.read("web.rhai").contains("zvol(\"tank/guests/web\", 20.MiB)"));
 }
+
+#[test]
+fn a_disk_that_is_larger_than_its_recipe_says_is_told_with_what_corrects_it() {
+    let one = exporting();
+    let text = one
+        .read("config/recipes/web.rhai")
+        .replace("cards::SIZE", "64.MiB")
+        .replace("import \"./lib/cards\" as cards;\n", "");
+    one.write("config/recipes/web.rhai", &text.replace("[tmp]", &one.own("[tmp]")));
+    File::options().write(true).open(one.path("config/recipes/web.img")).unwrap().set_len(80 << 20).unwrap();
+    let resize = "`vmrun resize [tmp]/config/recipes/web.rhai [tmp]/config/recipes/web.img 80M --edit` corrects that";
+    let told = format!(
+        "vmrun: [tmp]/config/recipes/web.img has 80M, and its recipe says 64M, by which no start is let through: {resize}\n"
+    );
+    let done = one.run(&["export", "web", "web.tar.zst"]);
+    assert!(done.code == 0 && done.stderr.starts_with(&format!("{told}vmrun: exported web: ")), "{done:?}");
+    let other = importing(&one);
+    let done = imports(&other, &["web.tar.zst"]);
+    let start = "`vmrun start [tmp]/config/recipes/web.rhai`";
+    assert!(
+        done.code == 0 && done.stderr.ends_with(&format!("{told}vmrun: same machine; {start} starts it after that\n")),
+        "{done:?}"
+    );
+    let recipe = other.path("config/recipes/web.rhai").display().to_string();
+    let image = other.path("config/recipes/web.img").display().to_string();
+    assert!(
+        other
+            .run(&["start", &recipe])
+            .stderr
+            .starts_with("error: [tmp]/config/recipes/web.img has data and 80 MiB: 64M would cut it off\n")
+    );
+    assert_eq!(other.run(&["resize", &recipe, &image, "80M", "--edit"]).code, 0);
+    assert_eq!(other.run(&["plan", &recipe]).code, 0);
+    // What it reads by now is no news.
+    fs::remove_file(one.path("web.tar.zst")).unwrap();
+    one.run(&["resize", "web", "web.img", "80M", "--edit"]);
+    assert!(one.run(&["export", "web", "web.tar.zst"]).stderr.starts_with("vmrun: exported web: "));
+}

@@ -63,7 +63,6 @@ fn files_with_reflinks_are_kept_and_come_back_and_take_no_space() {
         &machine,
         "
 $ vmrun snapshot web a --dry-run
-vmrun: the disks of web are not of one moment: 2 files are kept one after the other
 cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-a
 cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.vars [tmp]/vm/web.vars@vmrun-a
 $ ls vm
@@ -71,7 +70,6 @@ rom.fd
 web.img
 web.vars
 $ vmrun snapshot web a
-vmrun: the disks of web are not of one moment: 2 files are kept one after the other
 cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.img [tmp]/vm/web.img@vmrun-a
 cp --preserve=mode,ownership --reflink=always [tmp]/vm/web.vars [tmp]/vm/web.vars@vmrun-a
 vmrun: the snapshot a is made

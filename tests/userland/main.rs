@@ -1,4 +1,4 @@
-//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
+//! A fake FreeBSD userland: one program that is `bhyve`, `bhyvectl`, `bhyveload`, `grub-bhyve`, `ifconfig`, `iscsictl`, `jail`, `jexec`, `jls`, `kldload`, `kldstat`, `kldunload`, `mdconfig`,
 //! `netstat`, `pciconf`, `procstat`, `ps`, `rctl`, `route`, `sysctl`, `zfs` or `zpool`, and for some tests `fetch`, `ls`, `ssh`, `stat` and `truncate`, by the name it is
 //! called with.
 //!
@@ -23,6 +23,7 @@ mod files;
 mod getopt;
 mod ifconfig;
 mod interface;
+mod iscsictl;
 mod jail;
 mod kill;
 mod kld;
@@ -72,6 +73,7 @@ fn play(program: &str, args: &[String]) -> Step<u8> {
         "kill" => kill::run(args),
         "ls" => list(&state, args),
         "ifconfig" => ifconfig::run(&state, args),
+        "iscsictl" => iscsictl::run(&state, args),
         "jail" => jail::run(&state, args),
         "jexec" => jail::enter(&state, args),
         "jls" => jail::list(&state, args),

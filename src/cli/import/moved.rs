@@ -25,9 +25,12 @@ pub(super) fn run(from: Unpacker, options: &MoveOptions<'_>, term: &Term) -> Res
     if !differences.is_empty() {
         return Err(differences);
     }
+    moved.undersized.iter().for_each(|disk| term.say(disk.shown()));
     let next = next(&moved);
     term.say(if dry_run {
         "same machine; nothing was written".into()
+    } else if !moved.undersized.is_empty() {
+        format!("same machine; `{next}` starts it after that")
     } else {
         format!("same machine; `{next}` starts it")
     });

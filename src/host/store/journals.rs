@@ -1,7 +1,8 @@
 //! Journals that are read when their run is over, and has removed them.
 
 use super::Store;
-use crate::host::files::without_links;
+use crate::diag::Fault;
+use crate::host::files::{io_fault, without_links};
 use crate::model::VmName;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -19,6 +20,15 @@ impl OpenJournal {
 }
 
 impl Store {
+    /// Takes everything out of the journal of a machine that is ours: all of it is done.
+    pub(crate) fn settle(&mut self, name: &VmName) -> Result<(), Fault> {
+        let path = self.settings.lock_file(name);
+        let Some(held) = self.machines.get_mut(name) else { return Ok(()) };
+        held.lock.set_len(0).map_err(io_fault("write", &path))?;
+        held.written = 0;
+        Ok(())
+    }
+
     /// Opens the journal of a machine, if it has one that may be read.
     pub(crate) fn open_journal(&self, name: &VmName) -> Option<OpenJournal> {
         if self.is_memory() {

@@ -7,7 +7,7 @@ use crate::import::loads::Files;
 use crate::import::translated::Translated;
 use crate::import::words::{Wrong, spans};
 use crate::import::{Import, ImportOptions, SourceKind, Tap, Volume, loads, place, source};
-use crate::model::PciSlot;
+use crate::model::{IscsiDisk, PciSlot};
 use crate::vmbhyve;
 use std::ops::Range;
 use std::rc::Rc;
@@ -56,20 +56,32 @@ pub(super) fn guest(
     import.notes.clone_from(&guest.notes);
     import.before.extend(guest.prestart.clone());
     import.draft.limits = guest.limits;
-    for disk in &guest.disks {
-        match (disk.size, disk.kind) {
-            (_, vmbhyve::DiskKind::Iscsi) => {
-                let target = disk.path.strip_prefix("/dev/iscsi/").unwrap_or(&disk.path);
-                import.unknown_disks.insert(disk.path.clone(), format!("the disk of the iSCSI target {target}"));
-            }
-            (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
-            (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
-                import.volumes.insert(disk.path.clone(), Volume { size, sparse });
-            }
-            _ => {}
-        }
-    }
+    guest.disks.iter().for_each(|disk| self::disk(disk, import));
     Ok(basis)
+}
+
+/// Takes in what a disk is beside its path.
+fn disk(disk: &vmbhyve::Disk, import: &mut Import) {
+    match (disk.size, disk.kind) {
+        (_, vmbhyve::DiskKind::Iscsi) => {
+            let target = disk.path.strip_prefix("/dev/iscsi/").unwrap_or(&disk.path);
+            let read = target.rsplit_once('/').and_then(|(target, lun)| {
+                Some(IscsiDisk { target: target.parse().ok()?, lun: lun.parse().ok()?, portal: None })
+            });
+            match read {
+                Some(iscsi) => drop(import.iscsi.insert(disk.path.clone(), iscsi)),
+                None => {
+                    let what = format!("the disk of the iSCSI target {target}");
+                    import.unknown_disks.insert(disk.path.clone(), what);
+                }
+            }
+        }
+        (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),
+        (Some(size), vmbhyve::DiskKind::Zvol { sparse }) => {
+            import.volumes.insert(disk.path.clone(), Volume { size, sparse });
+        }
+        _ => {}
+    }
 }
 
 fn placed(shown: &Rc<Source>, faults: Vec<Wrong>) -> Vec<Diagnostic> {

@@ -15,7 +15,7 @@ use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, VmName};
 use crate::ops::machine_disks::{MachineDisk, MachineDisks};
 use crate::supervise::holds::Hold;
-use crate::supervise::journal;
+use crate::supervise::journal::{self, Work};
 use std::path::{Path, PathBuf};
 
 /// What happens while a machine is cloned.
@@ -305,6 +305,8 @@ fn against_file(host: &dyn Host, path: &Path) -> Result<(), Fault> {
 /// What was made of a clone by now. Its journal has it too, so that `vmrun gc` takes away what a clone leaves that is killed.
 pub(super) struct Made {
     name: VmName,
+    /// The first line of the journal, until it is written.
+    begins: String,
     all: Vec<Thing>,
     noted: Vec<Hold>,
 }
@@ -317,13 +319,15 @@ enum Thing {
 }
 
 impl Made {
-    /// Begins with nothing, in the journal of that machine.
-    pub(super) const fn of(name: VmName) -> Self {
-        Self { name, all: Vec::new(), noted: Vec::new() }
+    /// Begins with nothing, in the journal of the clone of a machine.
+    pub(super) fn of(name: VmName, source: &VmName) -> Self {
+        let begins = journal::of_work(&Work::Clone(source.clone()));
+        Self { name, begins, all: Vec::new(), noted: Vec::new() }
     }
 
     fn note(&mut self, host: &mut dyn Host, holds: Vec<Hold>) -> Result<(), Fault> {
-        let lines: String = holds.iter().map(journal::taken).collect();
+        let taken = holds.iter().map(journal::taken);
+        let lines: String = std::iter::once(std::mem::take(&mut self.begins)).chain(taken).collect();
         self.noted.extend(holds);
         host.store_mut().note(&self.name, &lines, true)
     }

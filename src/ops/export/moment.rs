@@ -81,15 +81,16 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// Makes all of it, or nothing.
+    /// Makes all of it, or nothing, for a file that is going to be written.
     pub(super) fn of(
         host: &mut System,
         machine: &MachineDisks,
         reading: Reading,
+        to: Option<&Path>,
         signals: &Signals,
     ) -> Result<Self, Fault> {
         let plan = Plan::of(host, machine, reading)?;
-        let record = ExportRecord::take(host, machine.name())?;
+        let record = ExportRecord::take(host, machine.name(), to)?;
         let mut moment =
             Self { record, reading, volumes: plan.volumes, files: Vec::new(), backs: Vec::new(), notes: plan.notes };
         let done = moment.note(host, &plan.files).and_then(|()| moment.make(host, machine, &plan.files, signals));

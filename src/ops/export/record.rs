@@ -4,10 +4,14 @@
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::Host as _;
+use crate::host::files::{self, beside};
 use crate::host::system::System;
 use crate::model::VmName;
+use crate::supervise::holds::Hold;
+use crate::supervise::journal::{self, Work};
+use crate::supervise::recovery;
 use crate::supervise::recovery::exports::record_of;
-use crate::supervise::{journal, recovery};
+use std::path::Path;
 use std::time::Duration;
 
 /// The record of an export that goes on.
@@ -16,15 +20,18 @@ pub(super) struct ExportRecord {
 }
 
 impl ExportRecord {
-    /// Takes it, and takes away what an export has left that was killed.
-    pub(super) fn take(host: &mut System, machine: &VmName) -> Result<Self, Fault> {
+    /// Takes it, for a file that is going to be written, and takes away what an export has left that was killed.
+    pub(super) fn take(host: &mut System, machine: &VmName, to: Option<&Path>) -> Result<Self, Fault> {
         let name = record_of(machine)?;
         if recovery::holder(host, &name).is_some() {
             return Err(Fault::busy(format!("{machine} is exported already")).hint("wait until that has ended"));
         }
         recovery::take_over(host, &name, Duration::ZERO, &mut |_, _| {})?;
         let record = Self { name };
-        match record.note(host, &journal::exports(machine), false) {
+        let half = to.map(|to| Hold::Temporary(beside(&files::whole(Path::new(""), to))));
+        let begins = std::iter::once(journal::of_work(&Work::Export(machine.clone())));
+        let lines: String = begins.chain(half.iter().map(journal::taken)).collect();
+        match record.note(host, &lines, half.is_some()) {
             Ok(()) => Ok(record),
             // What says of nothing that it is an export's would be taken for what a run has left.
             Err(fault) => {

@@ -4,6 +4,7 @@
 //! put: not where the stream says.
 
 mod relocation;
+mod space;
 
 use crate::diag::{Diagnostic, Fault};
 use crate::host::export::MoveTell;
@@ -18,7 +19,8 @@ use crate::import::proof;
 use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::{DiskPlace, VolumeName};
-use crate::model::{Argv, Machine, Size, VmName, is_recipe};
+use crate::model::{Argv, Machine, VmName, is_recipe};
+use crate::ops::declared_size::{Undersized, undersized_of};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::machine_disks::MachineDisks;
@@ -27,6 +29,7 @@ use crate::script::Recipe;
 use crate::script::library_store::LibraryStore;
 use crate::supervise::recovery;
 use relocation::Targets;
+pub(in crate::ops) use space::against_space;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,6 +71,8 @@ pub(crate) struct Moved {
     pub(crate) params: BTreeMap<String, String>,
     /// How the machine differs from the one that was exported.
     pub(crate) differences: Vec<String>,
+    /// The disks that are larger than the recipe says.
+    pub(crate) undersized: Vec<Undersized>,
     /// The volumes whose keys are not here.
     pub(crate) locked: Vec<VolumeName>,
 }
@@ -108,7 +113,8 @@ pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'
     let given_back = host.store_mut().clear(&name);
     let kept = kept.map_err(named)?;
     given_back?;
-    Ok(Moved { kept, ..moved })
+    let undersized = undersized_of(&host, &installation, wanted_as(&name, &moved.params, &plan.recipe));
+    Ok(Moved { kept, undersized, ..moved })
 }
 
 fn known_already(name: &VmName, recipe: &Path) -> Fault {
@@ -188,6 +194,7 @@ impl Plan {
             kept: Vec::new(),
             params: manifest.params.clone(),
             differences: self.differences.clone(),
+            undersized: Vec::new(),
             locked: manifest.disks.iter().zip(&self.places).filter_map(locked).collect(),
         }
     }
@@ -291,8 +298,11 @@ pub(in crate::ops) fn parsed(content: Content<'_>, recipe: &Path) -> Result<Reci
 }
 
 fn wanted(manifest: &Manifest, recipe: &Path) -> Wanted {
-    let name = Some(manifest.machine.to_string());
-    Wanted { params: manifest.params.clone(), name, ..Wanted::of(recipe.into()) }
+    wanted_as(&manifest.machine, &manifest.params, recipe)
+}
+
+fn wanted_as(name: &VmName, params: &BTreeMap<String, String>, recipe: &Path) -> Wanted {
+    Wanted { params: params.clone(), name: Some(name.to_string()), ..Wanted::of(recipe.into()) }
 }
 
 /// Rehearses the recipe as it is going to be.
@@ -430,41 +440,6 @@ fn against_there(host: &System, manifest: &Manifest, places: &[Place]) -> Result
         }
     }
     Ok(())
-}
-
-/// Refuses what there is no room for: on each file system, and in each filesystem of a pool.
-pub(in crate::ops) fn against_space(host: &System, manifest: &Manifest, places: &[Place]) -> Result<(), Fault> {
-    let mut wanted: BTreeMap<u64, (u64, PathBuf)> = BTreeMap::new();
-    for (part, place) in manifest.disks.iter().zip(places).filter(|(_, place)| !files::exists(place.path())) {
-        match place {
-            Place::File(path) => {
-                let folder = path.parent().unwrap_or(Path::new("/")).to_path_buf();
-                let entry = wanted.entry(restore::file_system(&folder)).or_insert((0, folder));
-                entry.0 = entry.0.saturating_add(part.used.get());
-            }
-            Place::Volume(volume, _) => {
-                // How much one takes that reserves nothing is known when all of it is there.
-                let sent = if part.form == DiskForm::Bytes { Size::bytes(0) } else { part.used };
-                let needs = if volume.is_sparse { sent } else { volume.size.max(sent) };
-                if let Some(parent) = volumes::parent(host, &volume.name)?.filter(|parent| parent.free < needs) {
-                    return Err(no_room(&volume.name.to_string(), needs, parent.free));
-                }
-            }
-        }
-    }
-    for (wanted, folder) in wanted.into_values() {
-        let free = restore::room(&folder);
-        if wanted > free {
-            return Err(no_room(&folder.display().to_string(), Size::bytes(wanted), Size::bytes(free)));
-        }
-    }
-    Ok(())
-}
-
-fn no_room(place: &str, needs: Size, free: Size) -> Fault {
-    let (needs, free) = (needs.rough(), free.rough());
-    Fault::host(format!("there is no room at {place}: {needs} are needed, and {free} are free"))
-        .hint("make room, and import it again")
 }
 
 /// Returns how the machine differs from the one that was exported, but for where its disks are now, and what its recipe has beside it:

@@ -58,7 +58,8 @@ pub(crate) fn rollback(request: &RollbackRequest<'_>, tell: Listener<'_>) -> Res
     let signals = Signals::install()?;
     let (machine, held): (_, Vec<PathBuf>) = (disks.name.clone(), disks.files().map(Into::into).collect());
     held.iter().try_for_each(|path| snapshots::clear_before(path))?;
-    Ok(stopped::hold(&mut disks.host, &machine, &held, |_| rollback.perform(&signals, tell))?)
+    let halves: Vec<PathBuf> = rollback.copies.iter().map(|copy| copy.to.clone()).collect();
+    Ok(stopped::hold_with_halves(&mut disks.host, &machine, (&held, &halves), || rollback.perform(&signals, tell))?)
 }
 
 /// Returns the snapshots that are newer than that of the same disk.

@@ -14,6 +14,7 @@ use crate::model::snapshot::SnapshotName;
 use crate::model::{Argv, VmName};
 use crate::ops::clone::TAG;
 use crate::ops::stopped;
+use crate::supervise::recovery;
 use std::path::PathBuf;
 
 /// What is wanted of a snapshot.
@@ -48,6 +49,9 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
     };
     let mut disks = Disks::of(request.machine)?;
     against(&disks, &name)?;
+    if let Some(fault) = recovery::exports::against_exported(&disks.host, &disks.name) {
+        return Err(fault.into());
+    }
     let runs = stopped::against(&disks.host, &disks.name, &disks.paths());
     let pairs = disks.files().map(|file| (file.to_path_buf(), name.of_file(file))).collect();
     let command = [Some("vmrun snapshot"), Some(request.machine), request.tag];
@@ -56,7 +60,7 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
         let fault = format!("a copy of {} would be of no one moment: {}", copy.from.display(), why.message);
         return Err(Fault::host(fault).maybe_hint(why.hint.clone()).into());
     }
-    tell_before(&disks, copies.len(), tell);
+    tell_before(&disks, runs.as_ref().map(|_| copies.len()), tell);
     let taking = Taking { platform: disks.platform(), pools: of_pools(&disks, &name), name, copies };
     let freeze = runs.as_ref().and_then(|_| Freeze::of(&disks.host, &disks.name));
     if request.only_look {
@@ -74,7 +78,8 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
         frozen(freeze.as_ref().ok_or(&why.message), &disks.name, tell, |tell| taking.perform(&signals, tell))?;
     } else {
         let (machine, held): (_, Vec<PathBuf>) = (disks.name.clone(), disks.files().map(Into::into).collect());
-        stopped::hold(&mut disks.host, &machine, &held, |_| taking.perform(&signals, tell))?;
+        let halves: Vec<PathBuf> = taking.copies.iter().map(|copy| copy.to.clone()).collect();
+        stopped::hold_with_halves(&mut disks.host, &machine, (&held, &halves), || taking.perform(&signals, tell))?;
     }
     Ok(taking.name)
 }
@@ -86,6 +91,10 @@ fn own(tag: &str) -> Result<SnapshotName, Fault> {
     if tag.starts_with(TAG) {
         let fault =
             Fault::usage(format!("{tag:?} is the tag of a snapshot that `vmrun clone` makes, and removes again"));
+        return Err(fault.hint("choose another tag"));
+    }
+    if tag.starts_with('-') {
+        let fault = Fault::usage(format!("{tag:?} is no tag of a snapshot: it begins as an option does"));
         return Err(fault.hint("choose another tag"));
     }
     if name.is_own() {
@@ -126,10 +135,11 @@ fn against(disks: &Disks, name: &SnapshotName) -> Result<(), Fault> {
 }
 
 /// Says what is to be known before.
-fn tell_before(disks: &Disks, files: usize, tell: Listener<'_>) {
+/// Says what is to be known before: of a machine that runs, with so many files, also whether its disks are of one moment.
+fn tell_before(disks: &Disks, files: Option<usize>, tell: Listener<'_>) {
     disks.left_out.iter().for_each(|line| tell(&SnapshotEvent::Note(line)));
     let pools = disks.pools().len();
-    if pools + files > 1 {
+    if let Some(files) = files.filter(|files| pools + files > 1) {
         tell(&SnapshotEvent::Note(&no_one_moment(&disks.name, pools, files)));
     }
 }

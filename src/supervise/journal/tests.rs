@@ -104,7 +104,10 @@ fn what_was_written_is_read_and_what_was_given_back_is_not() {
     let lines: String = alone.iter().map(has).chain([line(&["has", "luck", "a lot"])]).collect();
     assert_eq!(Journal::read(&lines).alone, alone);
     assert_eq!(Journal::read(&part_of(&"db".parse().unwrap())).part_of, "db".parse().ok());
-    assert_eq!(Journal::read(&exports(&"db".parse().unwrap())).exports, "db".parse().ok());
+    let db = || "db".parse().unwrap();
+    for work in [Work::Export(db()), Work::Clone(db()), Work::Change(db())] {
+        assert_eq!(Journal::read(&of_work(&work)).work, Some(work));
+    }
     let stopped = [stops(Means::PowerButton), stops(Means::Force), line(&["stops", "by magic"])].concat();
     assert_eq!(Journal::read(&stopped).stops, Some(Means::Force));
     assert_eq!(Journal::read(&[stopped, begun_by(&me())].concat()).stops, None);

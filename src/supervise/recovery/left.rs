@@ -1,5 +1,6 @@
 //! What a dead run has left, found by its journal, by our marks and by processes: what of it goes, and what stays.
 
+use super::exports::work_of;
 use super::{evidence, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
@@ -11,7 +12,7 @@ use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::jail;
-use crate::supervise::journal::{Journal, Owner};
+use crate::supervise::journal::{Journal, Owner, Work};
 use crate::supervise::made;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -49,8 +50,8 @@ pub(crate) struct Left {
     pub goes_on: Option<u32>,
     /// The socket of the agent that has frozen the file systems of its guest, and not thawed them.
     pub frozen: Option<PathBuf>,
-    /// The machine that was exported, if it was no run.
-    pub exports: Option<VmName>,
+    /// What it was, if it was no run.
+    pub work: Option<Work>,
 }
 
 impl Left {
@@ -75,12 +76,11 @@ impl Left {
 
     /// Returns who it was, as a sentence about the past.
     pub(crate) fn whose(&self) -> String {
-        if let Some(machine) = &self.exports {
-            return format!("an export of {machine} ended half done");
-        }
-        match &self.owner {
-            Some(owner) => format!("{} was left by {owner}", self.name),
-            None => format!("{} was left by a vmrun of which nothing is known", self.name),
+        match (&self.work, &self.owner) {
+            (Some(work @ Work::Clone(_)), _) => format!("{}, {}, ended half done", self.name, work.named()),
+            (Some(work), _) => format!("{} ended half done", work.named()),
+            (None, Some(owner)) => format!("{} was left by {owner}", self.name),
+            (None, None) => format!("{} was left by a vmrun of which nothing is known", self.name),
         }
     }
 }
@@ -90,7 +90,9 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
     let journal = journal(record);
     let interfaces = host.interfaces_anew()?;
     let same_boot = evidence::is_same_boot(host.processes(), &record.name, &journal, &interfaces);
-    let guests = if same_boot { guests(host, &record.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
+    let work = work_of(&record.name, &journal);
+    let has_guests = same_boot && work.is_none();
+    let guests = if has_guests { guests(host, &record.name, &journal, &interfaces, is_known) } else { BTreeSet::new() };
     let mut left = Left {
         name: record.name.clone(),
         owner: journal.owner.clone(),
@@ -100,10 +102,10 @@ pub(super) fn left(host: &dyn Host, record: &StateRecord, is_known: bool) -> Res
         faults: Vec::new(),
         goes_on: None,
         frozen: journal.frozen.clone(),
-        exports: journal.exports.clone(),
+        work,
     };
-    // Even of a journal that was torn before it came to that. An export makes none.
-    let is_run = record.journal.is_some() && journal.exports.is_none();
+    // Even of a journal that was torn before it came to that. Only a run makes one.
+    let is_run = record.journal.is_some() && left.work.is_none();
     if same_boot && is_run && !journal.holds.iter().any(|hold| matches!(hold, Hold::Node(_))) {
         undo_node(host, &record.name, &mut left);
     }
@@ -327,7 +329,7 @@ mod tests {
         let (backs, kept, faults) = (Vec::new(), Vec::new(), Vec::new());
         let (machine, dated) = ("web".parse().unwrap(), Vec::new());
         let mut left =
-            Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None, frozen: None, exports: None };
+            Left { name: machine, owner: None, backs, kept, dated, faults, goes_on: None, frozen: None, work: None };
         let all: Vec<Interface> = std::iter::once(one).chain(others.iter().cloned()).collect();
         undo_half(&name(), is_tap, true, &all, Platform::Linux, &mut left);
         (left.backs, left.kept)

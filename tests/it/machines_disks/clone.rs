@@ -243,18 +243,50 @@ fn where_a_part_fails_what_was_made_goes_again() {
             &sandbox,
             "
 $ vmrun clone web db
-error: a run of db that is gone has left something
+error: a clone of web that is gone has left something
  |
  = hint: `vmrun gc` gives it back, `vmrun gc --dry-run` shows what that is
 [3]
 ",
         );
-        assert_eq!(sandbox.run(&["gc"]).code, 0);
+        // A clone makes no node: one of its name is somebody else's.
+        sandbox.write("fake/vmm/db", "");
+        let gc = sandbox.run(&["gc"]);
+        assert!(gc.code == 0 && gc.stdout.starts_with("# db, a clone of web, ended half done\n"), "{gc:?}");
+        fs::remove_file(sandbox.path("fake/vmm/db")).unwrap();
         assert_eq!(everything(&sandbox), before, "{when} {call}");
     }
     assert_eq!(sandbox.run(&["clone", "web", "db"]).code, 0);
     assert_eq!(sandbox.run(&["remove", "db", "--yes", "--recipe"]).code, 0);
     assert_eq!(everything(&sandbox), before);
+}
+
+#[test]
+fn a_disk_that_another_machine_has_is_told_with_who_has_it() {
+    let sandbox = web();
+    let slots = "\"0\": hostbridge(), \"4\": virtio_blk(\"[tmp]/vm/web-data.img\"), \"31\": lpc()";
+    let rom = "bootrom: bootrom(\"[tmp]/vm/rom.fd\")";
+    sandbox.write(
+        "config/shop.rhai",
+        &format!("bhyve(#{{ name: \"shop\", memory: 64.MiB, {rom}, slots: #{{ {slots} }} }}).run();\n"),
+    );
+    sandbox.write("fake/exits", "run\n");
+    let mut run = sandbox.start(&["config/shop.rhai", "--stop-within", "300ms"]);
+    run.until("the guest", |sandbox| sandbox.read("state/.shop.lock").contains(" + guest "));
+    let before = everything(&sandbox);
+    holds(
+        &sandbox,
+        "
+$ vmrun clone web db
+error: [tmp]/vm/web-data.img is in use by the machine shop, vmrun [pid], of [tmp]/config/shop.rhai, since [when]
+ |
+ = hint: `vmrun stop shop`, or give this one a disk of its own
+[5]
+",
+    );
+    assert_eq!(everything(&sandbox), before);
+    assert_eq!(sandbox.run(&["stop", "shop"]).code, 0);
+    run.wait();
 }
 
 #[test]
