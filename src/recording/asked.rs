@@ -23,7 +23,11 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
             ["cd", path] => folder = whole(path),
             ["[" | "[[" | "test", rest @ ..] => {
                 for pair in rest.windows(2) {
-                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d"), path] = pair else { continue };
+                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d" | "-S" | "-c" | "-b" | "-p"), path] =
+                        pair
+                    else {
+                        continue;
+                    };
                     let test = FileTest { path: whole(path), is_folder: *option == "-d" };
                     let is_path = !path.is_empty() && !["]", "]]", "=", "==", "!="].contains(path);
                     if is_path && !found.iter().any(|other| other.path == test.path) {

@@ -71,6 +71,8 @@ pub struct Prepared {
     pub text: String,
     /// The exit status.
     pub status: u8,
+    /// How many calls are answered so; later ones are as if nobody had prepared anything. Nothing where it is all of them.
+    pub times: Option<usize>,
 }
 
 /// A file that is there before a script begins, or is not, whatever the host has.
@@ -113,6 +115,8 @@ pub struct Scenario {
     /// Whether modules of the kernel are there that the script did not load. It is so where the script loads none itself, which then shows
     /// all that it loads.
     pub has_modules: bool,
+    /// How many processes there were before the script: its own number is that much higher.
+    pub processes_before: usize,
 }
 
 /// What `ifconfig` prints on a host that is not known.
@@ -152,6 +156,7 @@ impl Default for Scenario {
             programs: Vec::new(),
             are_failing: false,
             has_modules: false,
+            processes_before: 0,
         }
     }
 }
@@ -197,7 +202,10 @@ impl World {
         };
         // What fails is no host on which it would work.
         answer.made_up = answer.made_up.filter(|_| answer.status == 0);
-        if let Some(prepared) = self.answers.iter().rev().find(is_for) {
+        if let Some(at) = self.answers.iter().rposition(|prepared| prepared.times != Some(0) && is_for(&prepared))
+            && let Some(prepared) = self.answers.get_mut(at)
+        {
+            prepared.times = prepared.times.map(|times| times.saturating_sub(1));
             answer = Answer {
                 output: prepared.text.clone(),
                 status: prepared.status,

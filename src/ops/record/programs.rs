@@ -58,19 +58,21 @@ impl Sessions<'_> {
         Ok(())
     }
 
-    /// Has the folders be there that a shell has not found when it was to write into them, and returns whether there are any.
+    /// Has the folders be there that a shell has not found when it was to write or to go into them, and returns whether there are any.
     fn learn_folders(&mut self, lines: &[String]) -> bool {
         let mut any = false;
-        for path in lines.iter().filter_map(|line| lost::unwritten(line)) {
-            let path = whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
-            let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { continue };
+        let whole = |path: &str| whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
+        let above = |path: &str| whole(path).rsplit_once('/').map(|(folder, _)| folder.to_string());
+        let written = lines.iter().filter_map(|line| above(lost::unwritten(line)?));
+        let entered = lines.iter().filter_map(|line| lost::unfound_folder(line)).map(whole);
+        for folder in written.chain(entered).filter(|folder| !folder.is_empty()) {
             let is_known = self.setting.files.iter().any(|file| file.path == folder);
-            if is_known || files::exists(Path::new(folder)) || self.setting.files.len() >= PROGRAMS_MAX {
+            if is_known || files::exists(Path::new(&folder)) || self.setting.files.len() >= PROGRAMS_MAX {
                 continue;
             }
             any = true;
             self.assumed.push(format!("the folder {folder} is there"));
-            self.setting.files.push(FileState { path: folder.into(), is_there: true, is_folder: true });
+            self.setting.files.push(FileState { path: folder, is_there: true, is_folder: true });
         }
         any
     }
@@ -136,14 +138,19 @@ impl Sessions<'_> {
     fn hanging_on_answers(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let setting = self.setting.clone();
         let told = made_up::told(&setting, &usual.calls);
+        let is_list = |call: &&&Call| call.program() == "ifconfig";
         let other = |calls: &[&Call]| {
+            // What the script has made is in such a list too: only the host's own have other names.
+            let is_listed = calls.iter().any(|call| is_list(&call));
+            let interfaces = if is_listed { made_up::varied(&setting.interfaces) } else { setting.interfaces.clone() };
             let text = |call: &&Call| Prepared {
                 words: call.argv.clone(),
                 text: made_up::varied(&call.output),
                 ..Prepared::default()
             };
-            let answers = setting.answers.iter().cloned().chain(calls.iter().map(text)).collect();
-            Scenario { answers, ..setting.clone() }
+            let texts = calls.iter().filter(|call| !is_list(call)).map(text);
+            let answers = setting.answers.iter().cloned().chain(texts).collect();
+            Scenario { answers, interfaces, ..setting.clone() }
         };
         if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
             return Ok(Vec::new());
@@ -157,7 +164,8 @@ impl Sessions<'_> {
             let fault = Fault::new(format!(
                 "what the script calls hangs on what `{line}` prints, which was made up, and the recipe has what that was"
             ));
-            let option = Argv::new("--answer").arg(format!("{line}=FILE"));
+            let whole = if is_list(&call) { "ifconfig".to_string() } else { line };
+            let option = Argv::new("--answer").arg(format!("{whole}=FILE"));
             gaps.push(fault.hint(format!("say what it is on its host: {option}")));
         }
         Ok(gaps)
