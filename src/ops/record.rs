@@ -4,6 +4,7 @@ mod asked_files;
 mod bounds;
 mod ends;
 mod escapes;
+mod fallbacks;
 mod flow;
 pub(crate) mod folder;
 mod guards;
@@ -121,6 +122,7 @@ fn tried(
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
         sessions.learn_programs(&filled(request.command, &args))?;
     }
+    sessions.learn_fallbacks(&filled(request.command, &[]))?;
     let first = sessions.heard(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),
@@ -234,7 +236,7 @@ impl Request<'_> {
         let waits = sessions.learn_waits(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
         (with, without) = (sessions.tolerant(with), without.map(|without| sessions.tolerant(without)));
         let (mut gaps, is_race) = sessions.numbered(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
-        gaps.extend(waits);
+        gaps.extend(waits.into_iter().chain(sessions.awaited.clone()));
         if let Some(doubt) = bootless(self, &with, without.as_ref()) {
             // A transcript is of calls; a recipe without a machine is none.
             if self.form == RecordingFormat::Recipe {
@@ -249,7 +251,11 @@ impl Request<'_> {
         } else {
             Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
         };
-        let recorded = self.written(&with, without.as_ref(), &known)?;
+        let recorded = self.written(&with, without.as_ref(), &known).map_err(|mut faults| {
+            // What is wrong with a machine may be what such a program would have printed.
+            faults.extend(sessions.unknown_programs(&with).map(Diagnostic::from));
+            faults
+        })?;
         if self.form != RecordingFormat::Recipe {
             gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
             return Ok(Ok(recorded));

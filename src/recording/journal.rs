@@ -90,7 +90,14 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     for file in &setting.files {
         put(&mut bytes, file.path.as_bytes());
         put(&mut bytes, if file.is_there { b"there" } else { b"missing" });
-        put(&mut bytes, if file.is_folder { b"folder" } else { b"file" });
+        put(
+            &mut bytes,
+            match file {
+                FileState { is_folder: true, .. } => b"folder",
+                FileState { is_socket: true, .. } => b"socket",
+                _ => b"file",
+            },
+        );
     }
     put(&mut bytes, setting.programs.len().to_string().as_bytes());
     setting.programs.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
@@ -122,7 +129,8 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     }
     let mut file = || {
         let (path, is_there) = (text(take(&mut rest)?), take(&mut rest)? == b"there");
-        Some(FileState { path, is_there, is_folder: take(&mut rest)? == b"folder" })
+        let kind = take(&mut rest)?;
+        Some(FileState { path, is_there, is_folder: kind == b"folder", is_socket: kind == b"socket" })
     };
     let files = (0..count).map(|_| file()).collect::<Option<_>>()?;
     let count: usize = number(take(&mut rest)?)?;
@@ -266,7 +274,7 @@ mod tests {
             answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>(), any::<Option<usize>>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
             (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
         ) {
-            let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
+            let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder, is_socket: false }).collect();
             let answers = answers.into_iter().map(|(words, text, status, times)| Prepared { words, text, status, times }).collect();
             let setting = Scenario {
                 exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules, processes_before

@@ -84,6 +84,8 @@ pub struct FileState {
     pub is_there: bool,
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// Whether it is a socket.
+    pub is_socket: bool,
 }
 
 impl FileState {
@@ -224,7 +226,8 @@ impl World {
             "pgrep" => self.kernel.pgrep(args),
             "pkill" | "killall" => self.kernel.end(args),
             _ if super::DAEMONS.contains(&program) => self.kernel.start(program),
-            "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" | "rctl" => kernel::administer(program, args),
+            "service" => self.kernel.service(args),
+            "vale-ctl" | "pfctl" | "devctl" | "gpart" | "rctl" => kernel::administer(program, args),
             "bhyve" => self.machines.bhyve(args),
             "bhyvectl" => self.machines.bhyvectl(args),
             "bhyveload" | "grub-bhyve" => self.machines.load(args),
@@ -242,7 +245,9 @@ impl World {
             "curl" | "fetch" | "wget" => kernel::download(program, args),
             "qemu-img" if ["info", "check"].contains(args.first().unwrap_or(&"")) => Answer::tells(""),
             "date" | "sleep" => Answer::tells(""),
-            "freebsd-version" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "uname" => host::ask(program, args),
+            "freebsd-version" | "hostname" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "uname" => {
+                host::ask(program, args)
+            }
             _ if self.programs.0.iter().any(|name| name == program) => self.missing(program),
             _ => Answer::done(),
         }

@@ -168,3 +168,153 @@ fn an_address_at_which_a_machine_listens_is_one_of_its_host() {
     let text = proved(&format!("bhyve -c 1 -m 1G -s 5,fbuf,tcp=10.1.1.1:5900 {ROM} a"));
     assert!(text.contains("fbuf(#{ tcp: \"10.1.1.1:5900\" })"), "{text}");
 }
+
+#[test]
+fn a_loop_that_no_stand_in_ends_is_told_at_once_and_a_file_that_it_waits_for_is_there() {
+    let boot = format!("bhyve -c 1 -m 1G {ROM} a");
+    let done = record(&Sandbox::new(), &format!("until [ -e /run/ready ]; do sleep 1; done\n{boot}\nexit 0"), &[]);
+    same(
+        &done.stderr,
+        "\
+vmrun: made up, where `--answer` says nothing: /run/ready is there, for which the script waits
+error: the script waits until /run/ready is there, and the recipe does not
+ |
+ = hint: write into it, where it waits, `run(\"sh\", [\"-c\", \"until [ -e /run/ready ]; do sleep 1; done\"])`",
+    );
+    assert_eq!(done.code, 1);
+    let script =
+        format!("{boot} &\nuntil [ -e /dev/vmm/a ]; do sleep 1; done\nwhile [ -e /dev/vmm/a ]; do sleep 1; done");
+    let done = record(&Sandbox::new(), &script, &[]);
+    same(
+        &done.stderr,
+        "\
+error: the script asks for /dev/vmm/a again and again, and no stand-in changes that
+ |
+ = hint: leave the loop that waits for it out of the script that is recorded",
+    );
+    assert_eq!(done.code, 1);
+    let swtpm = "S=/run/a.sock\nrm -f $S\nswtpm socket --tpm2 --ctrl type=unixio,path=$S --daemon\nwhile [ ! -S $S ]; do sleep 0.1; done";
+    let text = proved(&format!("{swtpm}\nbhyve -c 1 -m 1G -l tpm,swtpm,$S {ROM} a\npkill swtpm\nexit 0"));
+    assert!(text.contains("tpm: #{ type: \"swtpm\", path: \"/run/a.sock\" }"), "{text}");
+}
+
+/// What stands between the first lines of a recipe and its machine, of a script that is proved.
+fn body(script: &str) -> String {
+    let text = proved(script);
+    let text = text.strip_prefix(ENDS).unwrap_or(&text);
+    text.split("\nbhyve(#{").next().unwrap().trim().to_string()
+}
+
+#[test]
+fn an_interface_that_a_script_makes_where_it_cannot_change_it_is_made() {
+    let sandbox = Sandbox::new();
+    let script = format!(
+        "ifconfig bridge10 inet 10.0.0.1/24 2>/dev/null || {{ ifconfig bridge10 create; ifconfig bridge10 inet 10.0.0.1/24 up; }}\n\
+         T=$(ifconfig tap create)\nifconfig bridge10 addm $T\nbhyve -c 1 -m 1G -s 2,virtio-net,$T {ROM} a\nifconfig $T destroy\nexit 0"
+    );
+    let done = record(&sandbox, &script, &[]);
+    same(
+        &done.stderr,
+        &format!(
+            "vmrun: made up, where `--answer` says nothing: `ifconfig bridge10 inet 10.0.0.1/24` fails, as it is not there\n{SAME}"
+        ),
+    );
+    let text = "let net = bridge(\"bridge10\", #{ create: true, address: \"10.0.0.1/24\" });\nlet nic = tap(\"tap0\");\nnet.add(nic);\n";
+    assert!(done.stdout.contains(text), "{}", done.stdout);
+    // Where the kernel chooses the name that is asked for, it is the same whether it is there or not.
+    let script = format!(
+        "T=tap0\nif ! ifconfig $T >/dev/null 2>&1; then T=$(ifconfig tap create); fi\nifconfig $T up\n\
+         bhyve -c 1 -m 1G -s 2,virtio-net,$T {ROM} a\nexit 0"
+    );
+    assert_eq!(body(&script), "let nic = tap(\"tap0\");\nifconfig([\"tap0\", \"up\"]);");
+}
+
+#[test]
+fn a_service_runs_where_the_script_has_started_it() {
+    let script =
+        format!("service dnsmasq onestatus >/dev/null || service dnsmasq onestart\nbhyve -c 1 -m 1G {ROM} a\nexit 0");
+    assert_eq!(
+        body(&script),
+        "// It may be so already, and the script goes on.\ntry { run(\"service\", [\"dnsmasq\", \"onestart\"]); } catch { }"
+    );
+}
+
+#[test]
+fn a_snapshot_that_is_renamed_at_each_start_is_made_at_each_start() {
+    let script = format!(
+        "zfs destroy t/a@1 2>/dev/null\nzfs rename t/a@0 t/a@1 2>/dev/null\nzfs snapshot t/a@0\nbhyve -c 1 -m 1G -s 3,nvme,/dev/zvol/t/a {ROM} a\nexit 0"
+    );
+    let tried = |words: &str| format!("// It may not be there.\ntry {{ run(\"zfs\", [{words}]); }} catch {{ }}\n");
+    let expected = [
+        tried("\"destroy\", \"t/a@1\""),
+        tried("\"rename\", \"t/a@0\", \"t/a@1\""),
+        "run(\"zfs\", [\"snapshot\", \"t/a@0\"]);".into(),
+    ];
+    assert_eq!(body(&script), expected.concat());
+}
+
+#[test]
+fn what_a_script_calls_where_it_has_gone_to_is_called_there() {
+    let script = format!(
+        "mkdir -p /vm/f\ncd /vm/f\n[ -f base.raw ] || {{ fetch -o base.raw.xz https://a/b.raw.xz; xz -d base.raw.xz; }}\n\
+         [ -f disk.raw ] || cp base.raw disk.raw\nfetch https://a/x.iso\nprintf 'x\\n' > user-data\nmakefs -t cd9660 seed.iso user-data\n\
+         bhyve -c 1 -m 1G -s 3,virtio-blk,disk.raw -s 4,ahci-cd,seed.iso -s 5,ahci-cd,x.iso {ROM} f\nexit 0"
+    );
+    assert_eq!(
+        body(&script),
+        "\
+run(\"mkdir\", [\"-p\", \"/vm/f\"], #{ makes: \"/vm/f\" });
+
+if !exists(\"/vm/f/base.raw\") {
+    run(\"fetch\", [\"-o\", \"/vm/f/base.raw.xz\", \"https://a/b.raw.xz\"]);
+    run(\"xz\", [\"-d\", \"/vm/f/base.raw.xz\"], #{ makes: \"/vm/f/base.raw\" });
+}
+
+if !exists(\"/vm/f/disk.raw\") {
+    run(\"cp\", [\"/vm/f/base.raw\", \"/vm/f/disk.raw\"], #{ makes: \"/vm/f/disk.raw\" });
+}
+
+run(\"sh\", [\"-c\", \"cd /vm/f && fetch https://a/x.iso\"]);
+write_file(\"/vm/f/user-data\", \"x\\n\");
+run(\"makefs\", [\"-t\", \"cd9660\", \"/vm/f/seed.iso\", \"/vm/f/user-data\"]);"
+    );
+}
+
+#[test]
+fn scripts_and_configurations_that_a_script_writes_for_its_machine_are_in_it() {
+    let text = proved(&format!(
+        "cat > /usr/local/etc/a.sh <<E\n#!/bin/sh\nbhyve -c 1 -m 1G {ROM} a\nE\nchmod 755 /usr/local/etc/a.sh\n\
+         tmux new-session -d -s a /usr/local/etc/a.sh\nexit 0"
+    ));
+    assert!(!text.contains("a.sh"), "{text}");
+    let text = proved(
+        "printf 'cpus=4\\nmemory.size=2G\\n' > a.conf\nprintf 'lpc.bootrom=/fw.fd\\npci.0.31.0.device=lpc\\n' > b.conf\n\
+         bhyve -k a.conf -m 3G -k b.conf -o cpus=2 -s 0,hostbridge a",
+    );
+    assert!(text.contains("name: \"a\", cpus: 2, memory: 3.GiB,\n    bootrom: \"/fw.fd\",\n"), "{text}");
+}
+
+#[test]
+fn the_name_of_the_host_is_made_up_and_the_order_of_a_loaders_variables_is_none() {
+    let done = record(&Sandbox::new(), &format!("bhyve -c 1 -m 1G {ROM} $(hostname -s)-a"), &[]);
+    same(
+        &done.stderr,
+        "\
+vmrun: made up, where `--answer` says nothing: the host is called host1
+error: what the script calls hangs on what `hostname -s` prints, which was made up, and the recipe has what that was
+ |
+ = hint: say what it is on its host: --answer 'hostname -s=FILE'",
+    );
+    proved(
+        "bhyveload -m 1G -d /vm/a.img -e b=1 -e a=2 a\nbhyve -c 1 -m 1G -s 0,hostbridge -s 3,virtio-blk,/vm/a.img -s 31,lpc a",
+    );
+}
+
+#[test]
+fn a_machine_that_is_none_without_a_program_is_told_with_it() {
+    let script = format!("M=$(vmrun-test-mac web)\nbhyve -c 1 -m 1G -s 2,virtio-net,tap0,mac=$M {ROM} a");
+    let done = record(&Sandbox::new(), &script, &[]);
+    let what = "error: what the script calls may hang on what `vmrun-test-mac` prints, and this host has no such program\n |\n = hint: record where it is";
+    assert!(done.stderr.contains("\"\" is not a MAC address") && done.stderr.contains(what), "{}", done.stderr);
+    assert_eq!(done.code, 1);
+}

@@ -194,6 +194,10 @@ fn put(state: &FileState, content: &[u8]) -> io::Result<()> {
         return std::fs::create_dir_all(path);
     }
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    if state.is_socket {
+        // It stays when nobody listens any more.
+        return std::os::unix::net::UnixListener::bind(path).map(drop);
+    }
     // A test may be for one that can be run.
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?.write_all(content)
 }

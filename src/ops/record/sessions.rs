@@ -59,6 +59,10 @@ pub(super) struct Sessions<'a> {
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
     tolerated: Vec<(Vec<String>, Call)>,
+    /// The commands that fail the first time, as what they change is not there: the script makes it then.
+    pub(super) fallen: Vec<Vec<String>>,
+    /// What is told of the files for which the script waits.
+    pub(super) awaited: Vec<Fault>,
     /// Questions before a boot, each with what a recipe calls in its place until it finds something.
     pub(super) waits: Vec<(Vec<String>, Call)>,
     /// Whether the script ends processes by the shell's own kill(1).
@@ -89,6 +93,8 @@ impl<'a> Sessions<'a> {
             left: RECORDINGS_MAX,
             is_exhausted: false,
             tolerated: Vec::new(),
+            fallen: Vec::new(),
+            awaited: Vec::new(),
             waits: Vec::new(),
             ends_processes: false,
             tests: Tests::Told,
@@ -112,6 +118,7 @@ impl<'a> Sessions<'a> {
 
     /// Returns a recording with what a recipe calls in the place of questions.
     pub(super) fn tolerant(&self, mut recording: Recording) -> Recording {
+        recording.calls.retain(|call| call.status == 0 || !self.fallen.contains(&call.argv));
         let before = before_boots(&recording).len();
         for call in recording.calls.iter_mut().take(before) {
             if let Some((_, instead)) = self.waits.iter().find(|(asked, _)| *asked == call.argv) {
