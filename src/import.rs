@@ -101,6 +101,8 @@ pub struct Import {
     pub secret: String,
     /// Programs that run before each boot, with their arguments.
     pub before: Vec<Vec<String>>,
+    /// After which ends it is started again, in the words of `restart`; nothing where that is after a reboot alone.
+    pub restarts: Option<Vec<&'static str>>,
     /// What is to be said, though it stops nothing.
     pub warnings: Vec<Diagnostic>,
     /// A command that makes no machine. The rest says nothing then.

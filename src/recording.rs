@@ -21,6 +21,7 @@ pub(crate) mod lost;
 pub(crate) mod made_up;
 pub mod merge;
 pub(crate) mod part;
+mod placed;
 pub(crate) mod race;
 pub(crate) mod repeated;
 pub(crate) mod settled;
@@ -70,6 +71,7 @@ pub(crate) const NAMES: &[&str] = &[
     "gunzip",
     "gzip",
     "halt",
+    "hostname",
     "ifconfig",
     "install",
     "jail",

@@ -194,10 +194,12 @@ fn too_much(setting: &Scenario) -> Fault {
     })
 }
 
-/// Returns what the host's own ifconfig prints, if there is one.
+/// Returns what the host's own ifconfig prints, if there is one and it is FreeBSD's: each interface of it has a metric (ifconfig(8)), and one of
+/// Linux has none but in the old form. Its names would be in a recipe for FreeBSD.
 pub(crate) fn interfaces() -> Option<String> {
     find("ifconfig")?;
-    run(&Argv::new("ifconfig")).ok()
+    let is_of_freebsd = |text: &String| text.lines().next().is_some_and(|line| line.contains(" metric "));
+    run(&Argv::new("ifconfig")).ok().filter(is_of_freebsd)
 }
 
 /// The shells that run scripts.

@@ -15,6 +15,8 @@ pub(crate) struct Words {
     pub conditions: BTreeMap<PciSlot, String>,
     /// The expression for the firmware.
     pub bootrom: Option<String>,
+    /// The expression for what loads it.
+    pub loader: Option<String>,
     /// Remarks, each with what it is about. Those about the machine as a whole come first.
     pub remarks: Vec<(Part, String)>,
 }
@@ -26,6 +28,7 @@ impl Default for Words {
             password: "secret(\"vnc\")".into(),
             conditions: BTreeMap::new(),
             bootrom: None,
+            loader: None,
             remarks: Vec::new(),
         }
     }

@@ -78,6 +78,10 @@ pub(super) fn fitted(mut loader: Loader, draft: &Draft) -> Loader {
             if is_usual(&load.console, com1) {
                 load.console = None;
             }
+            // A recipe's map has no order, and the loader of FreeBSD asks for a variable by its name. Of two values the last one counts.
+            load.env.reverse();
+            load.env.sort_by(|(one, _), (other, _)| one.cmp(other));
+            load.env.dedup_by(|(one, _), (other, _)| one == other);
         }
         Loader::Grub(grub) => {
             // A recipe's map has no order, and GRUB asks by name.

@@ -152,7 +152,8 @@ fn firmware(draft: &Draft, words: &Words) -> Entries {
         };
         all.push(("bootrom", piece));
     }
-    all.extend(draft.loader.as_ref().map(|loader| ("loader", loader::piece(loader, words))));
+    let loader = |loader| words.loader.clone().map_or_else(|| loader::piece(loader, words), Piece::Text);
+    all.extend(draft.loader.as_ref().map(|given| ("loader", loader(given))));
     all.extend(given(draft).filter(|(setting, _)| setting.name == "fwcfg").map(|(s, value)| (s.name, literal(value))));
     if !draft.fw_items.is_empty() {
         let item = |item: &crate::model::FwItem| {
@@ -225,6 +226,7 @@ mod tests {
             password: "secret(\"lab\")".into(),
             conditions: [("3".parse().unwrap(), "init".to_string())].into(),
             bootrom: None,
+            loader: None,
             remarks: vec![
                 (Part::Whole, "all".into()),
                 (Part::Key("memory"), "much".into()),

@@ -70,6 +70,7 @@ pub fn read(name: &str, text: &str, given: &ImportOptions, files: Files<'_>) -> 
         unknown_disks: BTreeMap::new(),
         iscsi: BTreeMap::new(),
         before: Vec::new(),
+        restarts: None,
         notes: Vec::new(),
         secret: if given.secret.is_empty() { "vnc".into() } else { given.secret.clone() },
         warnings: Vec::new(),

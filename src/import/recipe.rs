@@ -26,7 +26,8 @@ pub fn recipe(import: &Import) -> String {
     let about = import.remarks.iter().filter_map(|(slot, remark)| Some(((*slot)?, remark)));
     words.remarks.extend(about.map(|(slot, remark)| (Part::Slot(slot), remark.clone())));
     words.remarks.extend(import.parts.iter().cloned());
-    let paragraphs = [disks(import, &mut words), taps(import, &mut words), before(import), machine(draft, &words)];
+    let (policy, disks) = (policy(import), disks(import, &mut words));
+    let paragraphs = [policy, disks, taps(import, &mut words), before(import), machine(draft, &words)];
     for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.is_empty()) {
         text += "\n";
         text += paragraph;
@@ -134,6 +135,16 @@ fn taps(import: &Import, words: &mut Words) -> String {
         words.values.insert((*name).to_string(), variable);
     }
     text
+}
+
+/// Says after which ends the machine is started again.
+fn policy(import: &Import) -> String {
+    let Some(on) = &import.restarts else { return String::new() };
+    let words: Vec<String> = on.iter().map(|word| quoted(word)).collect();
+    let often =
+        "It is started again for ever there; vmrun ends that after 5 times within 10m, where `limit` says nothing.";
+    let remark = if on.contains(&"crash") { comment(0, often) } else { String::new() };
+    format!("{remark}restart(#{{ on: [{}] }});\n", words.join(", "))
 }
 
 /// Runs what is to run before each boot.

@@ -3,6 +3,7 @@
 mod commands;
 mod guards;
 mod head;
+mod loaders;
 mod network;
 
 pub(super) use commands::{asked_module, copied_vars};
@@ -12,7 +13,7 @@ pub(super) use network::{Change, changes};
 
 use super::expressions::Words;
 use super::layout::{comment, quoted};
-use super::loader::{fitted, unloaded};
+use super::loader::unloaded;
 use super::machine::machine;
 use super::recipe::names;
 use super::written;
@@ -195,6 +196,16 @@ struct Lines {
     apart: bool,
 }
 
+/// A loader that the script runs before a machine.
+struct Loading {
+    /// The machine.
+    name: String,
+    when: When,
+    /// What else has to be so, as an expression.
+    guard: Option<String>,
+    loader: Loader,
+}
+
 struct Writer<'a> {
     steps: &'a [Step],
     target: Target,
@@ -203,8 +214,8 @@ struct Writer<'a> {
     network: Network,
     /// The variables of memory disks, by their names.
     disks: BTreeMap<String, String>,
-    /// Loaders by their machines, and when they run.
-    loaders: Vec<(String, When, Loader)>,
+    /// What loads machines.
+    loaders: Vec<Loading>,
     /// The commands that the script calls only where something is missing.
     missing: &'a [String],
     /// Those of them that hang on what is gone when the host starts anew.
@@ -294,16 +305,9 @@ impl Writer<'_> {
         let later = self.steps.iter().skip_while(|other| !std::ptr::eq(*other, step));
         let is_booted = later.into_iter().any(|other| other.call.boots() == Some(name.as_str()));
         if is_booted {
-            self.loaders.push((name, step.when, loader));
+            self.loaders.push(Loading { name, when: step.when, guard: self.guard.clone(), loader });
         }
         is_booted
-    }
-
-    /// Gives a machine the loader that runs before it, where it is not left out.
-    fn give_loader(&self, draft: &mut Draft, without: When) {
-        let name = draft.name.as_ref().map(|name| name.as_str().to_string()).unwrap_or_default();
-        let loader = self.loaders.iter().rfind(|(of, when, _)| *of == name && *when != without);
-        draft.loader = loader.map(|(_, _, loader)| fitted(loader.clone(), draft));
     }
 
     fn boot(&mut self, step: &Step) -> Result<(), Vec<Diagnostic>> {
@@ -334,12 +338,6 @@ impl Writer<'_> {
         text.insert_str(0, &remarks);
         self.lines.push(Lines { when: step.when, guard: self.guard.clone(), text, apart: true });
         Ok(())
-    }
-
-    /// Whether a machine is loaded in another way where it is not initialized.
-    fn loads_otherwise(&self, draft: &Draft) -> bool {
-        let name = draft.name.as_ref().map(crate::model::VmName::as_str).unwrap_or_default();
-        self.loaders.iter().any(|(of, when, _)| of == name && *when != When::Always)
     }
 
     /// Two forms of one machine: in one description where only whole slots differ.

@@ -12,14 +12,27 @@ pub(crate) fn with_configurations(recording: &Recording) -> Recording {
     recording
 }
 
+/// Puts the lines of each configuration where its name stands: what comes later counts.
 fn spread(call: &mut Call) {
-    // The name stands apart or is joined (getopt(3)).
-    let Some(at) = call.argv.iter().position(|word| word.starts_with("-k")) else { return };
-    let words = if call.argv.get(at).is_some_and(|word| word == "-k") { 2 } else { 1 };
-    let lines = call.map.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let options: Vec<String> = lines.flat_map(|line| ["-o".to_string(), line.to_string()]).collect();
-    let end = (at + words).min(call.argv.len());
-    call.argv.splice(at..end, options);
+    let mut argv = Vec::new();
+    let mut words = std::mem::take(&mut call.argv).into_iter();
+    let mut texts = call.map.split('\0');
+    while let Some(word) = words.next() {
+        let Some(joined) = word.strip_prefix("-k") else {
+            argv.push(word);
+            continue;
+        };
+        // The name stands apart or is joined (getopt(3)).
+        let name = if joined.is_empty() { words.next() } else { None };
+        match texts.next().filter(|text| !text.is_empty()) {
+            Some(text) => {
+                let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+                argv.extend(lines.flat_map(|line| ["-o".to_string(), line.to_string()]));
+            }
+            None => argv.extend([word].into_iter().chain(name)),
+        }
+    }
+    call.argv = argv;
 }
 
 #[cfg(test)]
@@ -34,6 +47,7 @@ mod tests {
         let calls = vec![
             call("bhyve -H -k a.conf -m 2G vm", text),
             call("bhyve -ka.conf vm", "cpus=2\n"),
+            call("bhyve -k a -c 1 -kb vm", "cpus=2\n\0cpus=3\n"),
             call("bhyve -k none vm", ""),
             call("grub-bhyve -m a vm", "x"),
         ];
@@ -44,6 +58,7 @@ mod tests {
             [
                 "bhyve -H -o cpus=2 -o memory.size=1G -m 2G vm",
                 "bhyve -o cpus=2 vm",
+                "bhyve -o cpus=2 -c 1 -o cpus=3 vm",
                 "bhyve -k none vm",
                 "grub-bhyve -m a vm"
             ]

@@ -10,11 +10,12 @@ use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{CommandStep, Effect, Interface, InterfaceKind, Platform};
 use crate::import::commands_proof::{Deeds, deeds, loaded};
 use crate::import::{proof, recorded, written};
-use crate::model::{InterfaceName, Link, LinkKind, Machine, Target};
+use crate::model::{InterfaceName, Link, LinkKind, Machine, NetAddress, Target};
 use crate::recording::{Call, Recording, merge};
 use crate::script::{Inputs, Recipe};
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
+use std::net::IpAddr;
 
 /// Rehearses a recipe on a host that has whatever it needs, but the interfaces and the files that were there when its script was recorded, and returns what it would have done.
 pub(super) fn rehearsed(
@@ -24,7 +25,7 @@ pub(super) fn rehearsed(
     init: bool,
 ) -> Result<Vec<Rehearsed>, Vec<Diagnostic>> {
     let missing = recording.files.iter().filter(|file| !file.is_there).map(|file| file.path.clone().into());
-    let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target).with(&found(recording)).without(missing)));
+    let rehearsal = Rehearsal::new(Box::new(Elsewhere::alone(target).with(&found(recording, target)).without(missing)));
     let inputs = Inputs { init, ..Inputs::default() };
     let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
     if evaluated.faults.is_empty() { Ok(evaluated.run.rehearsed().to_vec()) } else { Err(evaluated.faults) }
@@ -80,12 +81,31 @@ pub(super) fn of_script(
     Ok(Some(proof))
 }
 
-/// Returns the interfaces that were there before the script, as it has seen them: those with an address. A tap may be its own.
-fn found(recording: &Recording) -> Vec<Interface> {
+/// Returns the interfaces that were there before the script, as it has seen them: those with an address. A tap may be its own. An address at which
+/// its machine listens is there too.
+fn found(recording: &Recording, target: Target) -> Vec<Interface> {
     let printed = recording.calls.iter().filter(|call| call.program() == "ifconfig").map(|call| call.output.as_str());
     let mut interfaces = freebsd::parse_interfaces(&printed.collect::<String>());
     interfaces.retain(|interface| interface.kind != InterfaceKind::Tap && !interface.addresses.is_empty());
+    for address in listened(recording, target) {
+        if interfaces.iter().all(|interface| !interface.has(address)) {
+            let length = if address.is_ipv4() { 32 } else { 128 };
+            if interfaces.is_empty() {
+                interfaces.push(Interface::new("em0", InterfaceKind::Other));
+            }
+            let own = interfaces.first_mut().into_iter();
+            own.for_each(|one| one.addresses.extend(format!("{address}/{length}").parse::<NetAddress>()));
+        }
+    }
     interfaces
+}
+
+/// Returns the addresses of a host at which the machines of a recording listen.
+fn listened(recording: &Recording, target: Target) -> Vec<IpAddr> {
+    let booted = recording.calls.iter().filter(|call| call.boots().is_some());
+    let drafts = booted.filter_map(|call| recorded::booted(call, target).ok()).map(|import| import.draft);
+    let all = drafts.flat_map(|draft| draft.slots.into_values()).filter_map(|device| device.vnc());
+    all.map(|address| address.socket().ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified()).collect()
 }
 
 /// Returns the calls that are a rehearsed effect. Marks are no part of them, nor what a machine's firmware begins with.

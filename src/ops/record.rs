@@ -4,6 +4,7 @@ mod asked_files;
 mod bounds;
 mod ends;
 mod escapes;
+mod fallbacks;
 mod flow;
 pub(crate) mod folder;
 mod guards;
@@ -12,9 +13,10 @@ mod sessions;
 mod setting;
 mod shares;
 mod tolerance;
+mod waits;
 
 use self::flow::Known;
-use self::sessions::{Sessions, unsteady};
+use self::sessions::Sessions;
 use super::notice::{Notice, Notify};
 use super::proof::boots::described;
 use super::proof::of_script;
@@ -120,6 +122,7 @@ fn tried(
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
         sessions.learn_programs(&filled(request.command, &args))?;
     }
+    sessions.learn_fallbacks(&filled(request.command, &[]))?;
     let first = sessions.heard(&filled(request.command, &[]))?;
     let (with, without) = match &extra {
         None => (first, None),
@@ -230,9 +233,10 @@ impl Request<'_> {
     ) -> Result<Result<Recorded, Fault>, Vec<Diagnostic>> {
         sessions.tolerate(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
         (with, without) = (sessions.tolerant(with), without.map(|without| sessions.tolerant(without)));
-        let second = sessions.again(&filled(self.command, &[]), &sessions.setting.clone())?;
-        let usual = without.as_ref().unwrap_or(&with);
-        let mut gaps: Vec<Fault> = second.and_then(|second| unsteady(usual, &second)).into_iter().collect();
+        let waits = sessions.learn_waits(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
+        (with, without) = (sessions.tolerant(with), without.map(|without| sessions.tolerant(without)));
+        let (mut gaps, is_race) = sessions.numbered(&filled(self.command, &[]), without.as_ref().unwrap_or(&with))?;
+        gaps.extend(waits.into_iter().chain(sessions.awaited.clone()));
         if let Some(doubt) = bootless(self, &with, without.as_ref()) {
             // A transcript is of calls; a recipe without a machine is none.
             if self.form == RecordingFormat::Recipe {
@@ -243,11 +247,15 @@ impl Request<'_> {
             }
         }
         let known = if self.form == RecordingFormat::Recipe {
-            self.flow(sessions, &mut with, without.as_mut(), &mut gaps)?
+            self.flow(sessions, &mut with, without.as_mut(), (&mut gaps, is_race))?
         } else {
             Known::of(Flow { again: again(&with, without.as_ref()), ..Flow::default() })
         };
-        let recorded = self.written(&with, without.as_ref(), &known)?;
+        let recorded = self.written(&with, without.as_ref(), &known).map_err(|mut faults| {
+            // What is wrong with a machine may be what such a program would have printed.
+            faults.extend(sessions.unknown_programs(&with).map(Diagnostic::from));
+            faults
+        })?;
         if self.form != RecordingFormat::Recipe {
             gaps.into_iter().for_each(|gap| sessions.notify(Notice::warning(gap)));
             return Ok(Ok(recorded));
@@ -296,8 +304,9 @@ impl Request<'_> {
                         Err(faults) => differences = Some(Err(faults)),
                     }
                 }
-                if let Some(gap) = gaps.first() {
-                    let flow = Flow { gaps: vec![gap.message.clone()], ..flow.clone() };
+                let told: Vec<String> = gaps.iter().map(|gap| gap.message.clone()).chain(wrong(&differences)).collect();
+                if !told.is_empty() {
+                    let flow = Flow { gaps: [flow.gaps.clone(), told].concat(), ..flow.clone() };
                     text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
                 }
                 let machine = with.calls.iter().find_map(|call| call.boots()).unwrap_or_default().to_string();
@@ -324,6 +333,17 @@ impl Request<'_> {
         let words = self.command.iter().enumerate().filter(|(_, word)| *word != PLACE);
         let words: Vec<&str> = words.map(|(at, word)| if is_file(at, word) { base_name(word) } else { word }).collect();
         hide(&words.join(" "))
+    }
+}
+
+/// Returns what a proof has found wrong, as the first lines of a recipe have it.
+fn wrong(differences: &Option<Result<Vec<String>, Vec<Diagnostic>>>) -> Vec<String> {
+    match differences {
+        None => Vec::new(),
+        Some(Ok(lines)) => lines.clone(),
+        Some(Err(faults)) => {
+            faults.iter().map(|one| format!("this recipe cannot be run as it is: {}", one.fault.message)).collect()
+        }
     }
 }
 

@@ -9,6 +9,23 @@ pub(crate) struct FileTest {
     pub(crate) path: String,
     /// Whether it is a folder that is asked for.
     pub(crate) is_folder: bool,
+    /// Whether it is a socket.
+    pub(crate) is_socket: bool,
+}
+
+/// How often a script asks for the same file, and for nothing else, that waits for it.
+const WAITING: usize = 20;
+
+/// Returns the file for which a script waits, by what its shell told up to where it was ended.
+pub(crate) fn waited_for(lines: &[String], cwd: &str) -> Option<FileTest> {
+    // A recording may be ended anywhere in a turn of the loop.
+    let last = file_tests(lines.iter().rev().take(2 * WAITING).rev(), cwd);
+    let [test] = last.as_slice() else { return None };
+    let count = |line: &&String| {
+        let name = test.path.rsplit('/').next().unwrap_or_default();
+        line.starts_with('+') && line.contains(name)
+    };
+    (lines.iter().filter(count).count() >= WAITING).then(|| test.clone())
 }
 
 /// Returns the tests in what a shell told line by line, each file once. `cwd` is the folder in which the script began.
@@ -23,8 +40,12 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
             ["cd", path] => folder = whole(path),
             ["[" | "[[" | "test", rest @ ..] => {
                 for pair in rest.windows(2) {
-                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d"), path] = pair else { continue };
-                    let test = FileTest { path: whole(path), is_folder: *option == "-d" };
+                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d" | "-S" | "-c" | "-b" | "-p"), path] =
+                        pair
+                    else {
+                        continue;
+                    };
+                    let test = FileTest { path: whole(path), is_folder: *option == "-d", is_socket: *option == "-S" };
                     let is_path = !path.is_empty() && !["]", "]]", "=", "==", "!="].contains(path);
                     if is_path && !found.iter().any(|other| other.path == test.path) {
                         found.push(test);
@@ -46,7 +67,7 @@ pub(crate) fn named_files(text: &str, calls: &[Call]) -> Vec<FileTest> {
         let is_path = path.len() > 1 && path.starts_with('/') && !path.contains("//") && !path.ends_with('/');
         let is_program = ["/bin/", "/sbin/", "/usr/", "/dev/null"].iter().any(|folder| path.starts_with(folder));
         if is_path && !is_program && !found.iter().any(|other| other.path == path) {
-            found.push(FileTest { path: path.into(), is_folder: false });
+            found.push(FileTest { path: path.into(), is_folder: false, is_socket: false });
         }
     }
     found
@@ -70,6 +91,11 @@ mod tests {
             "[ -f /neither ]",
         ];
         let tests = file_tests(&lines.map(String::from), "/root");
+        let loop_of = ["+ [ ! -S /run/a.sock ]".to_string(), "+ sleep 1".to_string()];
+        let turns: Vec<String> = loop_of.iter().cycle().take(60).cloned().collect();
+        let waited = waited_for(&turns, "/root").unwrap();
+        assert!(waited.path == "/run/a.sock" && waited.is_socket);
+        assert_eq!(waited_for(&turns[..8], "/root"), None);
         let shown: Vec<String> =
             tests.iter().map(|test| format!("{}{}", test.path, if test.is_folder { "/" } else { "" })).collect();
         assert_eq!(shown, ["/vm/a.img", "/dev/vmm/a", "/vm/a b/", "/etc/rc.conf"]);

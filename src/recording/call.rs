@@ -19,7 +19,8 @@ pub struct Call {
     pub reads: bool,
     /// What a loader read from its standard input.
     pub heard: String,
-    /// The text of the file that it was told of: a loader's map of devices (`-m`), bhyve's configuration (`-k`).
+    /// The text of the file that it was told of: a loader's map of devices (`-m`), bhyve's configurations (`-k`), with
+    /// a NUL between them.
     pub map: String,
     /// What runs it, as `tmux daemon`, with `&` where the shell does not wait for it; nothing if the script does by itself.
     pub carriers: String,

@@ -84,12 +84,20 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, if setting.exits_of.is_some() { b"of" } else { b"all" });
     put(&mut bytes, setting.exits_of.as_deref().unwrap_or_default().as_bytes());
     put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
+    put(&mut bytes, setting.processes_before.to_string().as_bytes());
     put(&mut bytes, setting.interfaces.as_bytes());
     put(&mut bytes, setting.files.len().to_string().as_bytes());
     for file in &setting.files {
         put(&mut bytes, file.path.as_bytes());
         put(&mut bytes, if file.is_there { b"there" } else { b"missing" });
-        put(&mut bytes, if file.is_folder { b"folder" } else { b"file" });
+        put(
+            &mut bytes,
+            match file {
+                FileState { is_folder: true, .. } => b"folder",
+                FileState { is_socket: true, .. } => b"socket",
+                _ => b"file",
+            },
+        );
     }
     put(&mut bytes, setting.programs.len().to_string().as_bytes());
     setting.programs.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
@@ -99,6 +107,7 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
         put(&mut bytes, prepared.text.as_bytes());
         put(&mut bytes, prepared.status.to_string().as_bytes());
+        put(&mut bytes, prepared.times.map(|times| times.to_string()).unwrap_or_default().as_bytes());
     }
     bytes
 }
@@ -112,6 +121,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let is_of_one = take(&mut rest)? == b"of";
     let exits_of = Some(text(take(&mut rest)?)).filter(|_| is_of_one);
     let has_modules = take(&mut rest)? == b"modules";
+    let processes_before = number(take(&mut rest)?)?;
     let interfaces = text(take(&mut rest)?);
     let count: usize = number(take(&mut rest)?)?;
     if count > rest.len() {
@@ -119,7 +129,8 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     }
     let mut file = || {
         let (path, is_there) = (text(take(&mut rest)?), take(&mut rest)? == b"there");
-        Some(FileState { path, is_there, is_folder: take(&mut rest)? == b"folder" })
+        let kind = take(&mut rest)?;
+        Some(FileState { path, is_there, is_folder: kind == b"folder", is_socket: kind == b"socket" })
     };
     let files = (0..count).map(|_| file()).collect::<Option<_>>()?;
     let count: usize = number(take(&mut rest)?)?;
@@ -135,9 +146,22 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
             return None;
         }
         let words = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
-        answers.push(Prepared { words, text: text(take(&mut rest)?), status: number(take(&mut rest)?)? });
+        let (text, status) = (text(take(&mut rest)?), number(take(&mut rest)?)?);
+        answers.push(Prepared { words, text, status, times: number(take(&mut rest)?) });
     }
-    Some(Scenario { exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules })
+    Some(Scenario {
+        exits,
+        exits_of,
+        limit,
+        boots_max,
+        interfaces,
+        answers,
+        files,
+        programs,
+        are_failing,
+        has_modules,
+        processes_before,
+    })
 }
 
 /// Reads the files that a script wrote, as far as they are whole: of each its path, its mode, whether its content is known, and the content.
@@ -245,14 +269,15 @@ mod tests {
 
         #[test]
         fn settings_read_back(
-            exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize, has_modules: bool, interfaces in ".{0,9}",
-            answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
+            exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize,
+            (has_modules, processes_before) in (any::<bool>(), any::<usize>()), interfaces in ".{0,9}",
+            answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>(), any::<Option<usize>>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
             (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
         ) {
-            let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder }).collect();
-            let answers = answers.into_iter().map(|(words, text, status)| Prepared { words, text, status }).collect();
+            let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder, is_socket: false }).collect();
+            let answers = answers.into_iter().map(|(words, text, status, times)| Prepared { words, text, status, times }).collect();
             let setting = Scenario {
-                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules
+                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules, processes_before
             };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }

@@ -81,6 +81,18 @@ pub(crate) fn unwritten(line: &str) -> Option<&str> {
     of_dash().or_else(of_ksh).or_else(named_alone).filter(|path| !path.is_empty())
 }
 
+/// Returns the folder that a shell says it cannot go into as it is not there, as each shell says it.
+pub(crate) fn unfound_folder(line: &str) -> Option<&str> {
+    // dash and ash(1): `s.sh: 3: cd: can't cd to /vm/a`.
+    if let Some((_, path)) = line.rsplit_once("cd: can't cd to ") {
+        return Some(path.trim_end_matches(": No such file or directory")).filter(|path| !path.is_empty());
+    }
+    // bash, ksh93 and mksh: `cd: /vm/a: No such file or directory`, `cd: /vm/a: [No such file or directory]`, `cd: /vm/a - No such …`.
+    let (_, rest) = line.rsplit_once(": cd: ")?;
+    let ends = [": No such file or directory", ": [No such file or directory]", " - No such file or directory"];
+    ends.iter().find_map(|end| rest.strip_suffix(end)).filter(|path| !path.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +106,20 @@ mod tests {
             "cat: /vm/c: No such file or directory",
         ];
         assert_eq!(lines.map(unwritten), [Some("/vm/a"), Some("/vm/b c"), None]);
+    }
+
+    #[test]
+    fn a_folder_into_which_a_shell_could_not_go_is_found() {
+        let lines = [
+            "s.sh: 3: cd: can't cd to /vm/a",
+            "s.sh: line 3: cd: /vm/b c: No such file or directory",
+            "s.sh: line 3: cd: /vm/d: [No such file or directory]",
+            "ksh: s.sh[3]: cd: /vm/e - No such file or directory",
+            "cat: /vm/c: No such file or directory",
+            "+ cd /vm/f",
+        ];
+        let found = [Some("/vm/a"), Some("/vm/b c"), Some("/vm/d"), Some("/vm/e"), None, None];
+        assert_eq!(lines.map(unfound_folder), found);
     }
 
     #[test]

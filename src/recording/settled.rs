@@ -4,6 +4,8 @@ use super::TELLERS;
 use super::call::{Call, Recording, Written};
 use super::fed::fed;
 use super::file_programs::{FileCall, UNPACKERS, is_one};
+use super::placed::placed;
+use super::world::FileState;
 use std::collections::BTreeSet;
 
 /// Gives a path from the root on, of one that begins in a folder.
@@ -25,12 +27,13 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
         }
         let Some(mut deed) = deed(call, whole) else {
             // What reads and makes no file of those that count, as `dd` of a pipe.
-            settled.calls.extend((!is_one(call.program())).then(|| fed(call).unwrap_or_else(|| call.clone())));
+            let own = || placed(call, whole, &|path| known.is_file(path));
+            settled.calls.extend((!is_one(call.program())).then(|| fed(call).unwrap_or_else(own)));
             continue;
         };
         if call.program() == "chmod" {
             // A text is written with the permissions that it has in the end.
-            deed.targets.retain(|path| !known.is_written(path));
+            deed.targets.retain(|path| !known.is_written(path) && !known.starters.contains(path));
             if deed.targets.is_empty() {
                 continue;
             }
@@ -51,7 +54,7 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             settled.calls.push(Call { argv: deed.words(call.program(), &kept), status: 0, ..call.clone() });
         }
     }
-    settled.written.retain(|file| !known.is_made(file));
+    settled.written.retain(|file| !known.is_made(file) && !known.starters.contains(&file.path));
     let unsaid = settled.written.iter().filter(|file| known.is_unsaid(file));
     settled.unsaid = unsaid.map(|file| (file.path.clone(), known.is_named(&file.path))).collect();
     // What is downloaded into a pipe may be what fills one of these.
@@ -132,6 +135,10 @@ struct Known {
     made: BTreeSet<String>,
     /// What is downloaded.
     downloads: BTreeSet<String>,
+    /// What machines have, what file programs are told, and what is written.
+    files: BTreeSet<String>,
+    /// The scripts that the script wrote and that start its machines: what they call is in the recording.
+    starters: BTreeSet<String>,
 }
 
 impl Known {
@@ -166,9 +173,22 @@ impl Known {
                 known.named.insert(file.path.clone());
             }
         }
-        let texts = recording.written.iter().filter(|file| is_text(file)).map(|file| file.path.clone());
-        known.texts = texts.collect();
+        // What is there for the recording alone has no text.
+        let is_made_up = |file: &Written| {
+            file.content.as_deref() == Some(FileState::CONTENT) && recording.files.iter().any(|file| file.is_there)
+        };
+        let texts = recording.written.iter().filter(|file| is_text(file) && !is_made_up(file));
+        known.texts = texts.map(|file| file.path.clone()).collect();
+        known.files = files(recording, whole);
+        known.starters = starters(recording);
         known
+    }
+
+    /// Whether a path is that of a file.
+    fn is_file(&self, path: &str) -> bool {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        self.files.contains(path)
+            || self.files.range(below.clone()..).next().is_some_and(|other| other.starts_with(&below))
     }
 
     fn is_named(&self, path: &str) -> bool {
@@ -208,8 +228,34 @@ impl Known {
     /// Whether a file is one that a file program made, and that the recipe has made by it.
     fn is_made(&self, file: &Written) -> bool {
         let is_in_a_copy = || self.made.iter().any(|folder| file.path.starts_with(&format!("{folder}/")));
-        (self.made.contains(&file.path) || is_in_a_copy()) && !(is_text(file) && self.is_named(&file.path))
+        (self.made.contains(&file.path) || is_in_a_copy())
+            && !(self.texts.contains(&file.path) && self.is_named(&file.path))
     }
+}
+
+/// Returns the scripts that were written and start one of the machines.
+fn starters(recording: &Recording) -> BTreeSet<String> {
+    let machines: BTreeSet<&str> = recording.calls.iter().filter_map(|call| call.boots()).collect();
+    let starts = |file: &&Written| {
+        let text = file.text().filter(|text| text.starts_with("#!")).unwrap_or_default();
+        let words: BTreeSet<&str> = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).collect();
+        words.contains("bhyve") && !words.is_disjoint(&machines)
+    };
+    recording.written.iter().filter(starts).map(|file| file.path.clone()).collect()
+}
+
+/// Returns the paths that are those of files: what machines have, what file programs are told, and what is written.
+fn files(recording: &Recording, whole: Whole<'_>) -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = recording.written.iter().map(|file| file.path.clone()).collect();
+    for call in &recording.calls {
+        if let Some(deed) = deed(call, whole) {
+            all.extend(deed.sources.into_iter().chain(deed.targets));
+        } else if ["bhyve", "bhyveload", "truncate"].contains(&call.program()) {
+            let parts = call.args().iter().flat_map(|arg| arg.split([',', '='])).filter(|part| !part.is_empty());
+            all.extend(parts.map(|part| whole(&call.cwd, part)));
+        }
+    }
+    all
 }
 
 fn is_text(file: &Written) -> bool {

@@ -71,6 +71,8 @@ pub struct Prepared {
     pub text: String,
     /// The exit status.
     pub status: u8,
+    /// How many calls are answered so; later ones are as if nobody had prepared anything. Nothing where it is all of them.
+    pub times: Option<usize>,
 }
 
 /// A file that is there before a script begins, or is not, whatever the host has.
@@ -82,6 +84,8 @@ pub struct FileState {
     pub is_there: bool,
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// Whether it is a socket.
+    pub is_socket: bool,
 }
 
 impl FileState {
@@ -113,6 +117,8 @@ pub struct Scenario {
     /// Whether modules of the kernel are there that the script did not load. It is so where the script loads none itself, which then shows
     /// all that it loads.
     pub has_modules: bool,
+    /// How many processes there were before the script: its own number is that much higher.
+    pub processes_before: usize,
 }
 
 /// What `ifconfig` prints on a host that is not known.
@@ -152,6 +158,7 @@ impl Default for Scenario {
             programs: Vec::new(),
             are_failing: false,
             has_modules: false,
+            processes_before: 0,
         }
     }
 }
@@ -197,7 +204,10 @@ impl World {
         };
         // What fails is no host on which it would work.
         answer.made_up = answer.made_up.filter(|_| answer.status == 0);
-        if let Some(prepared) = self.answers.iter().rev().find(is_for) {
+        if let Some(at) = self.answers.iter().rposition(|prepared| prepared.times != Some(0) && is_for(&prepared))
+            && let Some(prepared) = self.answers.get_mut(at)
+        {
+            prepared.times = prepared.times.map(|times| times.saturating_sub(1));
             answer = Answer {
                 output: prepared.text.clone(),
                 status: prepared.status,
@@ -216,7 +226,8 @@ impl World {
             "pgrep" => self.kernel.pgrep(args),
             "pkill" | "killall" => self.kernel.end(args),
             _ if super::DAEMONS.contains(&program) => self.kernel.start(program),
-            "vale-ctl" | "pfctl" | "devctl" | "service" | "gpart" | "rctl" => kernel::administer(program, args),
+            "service" => self.kernel.service(args),
+            "vale-ctl" | "pfctl" | "devctl" | "gpart" | "rctl" => kernel::administer(program, args),
             "bhyve" => self.machines.bhyve(args),
             "bhyvectl" => self.machines.bhyvectl(args),
             "bhyveload" | "grub-bhyve" => self.machines.load(args),
@@ -234,7 +245,9 @@ impl World {
             "curl" | "fetch" | "wget" => kernel::download(program, args),
             "qemu-img" if ["info", "check"].contains(args.first().unwrap_or(&"")) => Answer::tells(""),
             "date" | "sleep" => Answer::tells(""),
-            "freebsd-version" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "uname" => host::ask(program, args),
+            "freebsd-version" | "hostname" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "uname" => {
+                host::ask(program, args)
+            }
             _ if self.programs.0.iter().any(|name| name == program) => self.missing(program),
             _ => Answer::done(),
         }

@@ -70,6 +70,8 @@ pub struct Guest {
     pub installer: Installer,
     /// The program that runs before each boot, with its arguments: the guest's name and dataset.
     pub prestart: Option<Vec<String>>,
+    /// After which ends it is started again, in the words of `restart`; nothing where that is after a reboot alone, as usual.
+    pub restarts: Option<Vec<&'static str>>,
     /// What it may take of the host (rctl(8)), and how nice it is.
     pub limits: Limits,
     /// Everything else, by line.
@@ -88,6 +90,7 @@ impl fmt::Debug for Guest {
             .field("load", &self.load)
             .field("installer", &self.installer)
             .field("prestart", &self.prestart)
+            .field("restarts", &self.restarts)
             .field("limits", &self.limits)
             .field("notes", &self.notes)
             .finish()
@@ -140,8 +143,8 @@ pub fn read(text: &str, name: &str, place: &Place) -> Result<Guest, Vec<(usize, 
     }
     argv.push(name.into());
     let installer = Installer { slot: format!("{install}:0"), wait };
-    let (prestart, limits) = (prestart(&mut reading), limits(&mut reading));
-    Ok(Guest { argv, nics, disks, loader, load, installer, prestart, limits, notes: reading.finish()? })
+    let (prestart, restarts, limits) = (prestart(&mut reading), restarts(&mut reading), limits(&mut reading));
+    Ok(Guest { argv, nics, disks, loader, load, installer, prestart, restarts, limits, notes: reading.finish()? })
 }
 
 /// Returns the program that runs before each boot: vm-bhyve looks for it in the guest's folder.
@@ -150,6 +153,17 @@ fn prestart(reading: &mut Reading) -> Option<Vec<String>> {
     let program = if program.starts_with('/') { program } else { reading.own(&program) };
     let dataset = format!("{}/{}", reading.place.dataset.unwrap_or_default(), reading.name);
     Some(vec![program, reading.name.to_string(), dataset])
+}
+
+/// Returns after which ends it is started again. By `on_restart` after bhyve's status 0 and by `on_fault` after 3 and more, each where it says
+/// `restart`, and never after 1 and 2 (vm::handle_exit of vm-bhyve's lib/vm-run): for ever, where vmrun ends that after some times.
+fn restarts(reading: &mut Reading) -> Option<Vec<&'static str>> {
+    let (reboot, fault) = (reading.word("on_restart"), reading.word("on_fault"));
+    let is_restart = |word: &str| word == "restart";
+    let ends =
+        [("reboot", reboot.as_deref().is_none_or(is_restart)), ("crash", fault.as_deref().is_some_and(is_restart))];
+    let on: Vec<&str> = ends.into_iter().filter(|(_, is_meant)| *is_meant).map(|(end, _)| end).collect();
+    (on != ["reboot"]).then_some(on)
 }
 
 /// Returns the limits, or notes why there is none.

@@ -155,6 +155,21 @@ fn what_is_no_part_of_the_command_line_is_noted() {
 }
 
 #[test]
+fn a_guest_is_started_again_as_its_file_says() {
+    let restarts = |lines: &str| guest(&format!("{UEFI}{lines}")).restarts;
+    let cases = [
+        ("", None),
+        ("on_restart=restart\non_fault=shutdown\n", None),
+        ("on_fault=restart\n", Some(vec!["reboot", "crash"])),
+        ("on_restart=destroy\n", Some(vec![])),
+        ("on_restart=destroy\non_fault=restart\n", Some(vec!["crash"])),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(restarts(lines), expected, "{lines}");
+    }
+}
+
+#[test]
 fn what_the_recipe_does_beside_the_command_line_is_kept() {
     let text =
         format!("{UEFI}prestart=before.sh\nlimit_pcpu=50\ndisk0_type=virtio-blk\ndisk0_name=iqn.a:b\ndisk0_dev=iscsi");

@@ -36,7 +36,7 @@ pub(crate) const NOT_TAKEN: [(&str, &str); 8] = [
     ("priority", "idle"),
     ("limit_rbps", "fast"),
     ("limit_wiops", "many"),
-    ("on_fault", "restart"),
+    ("debug", "yes"),
     ("tags", "web"),
     ("zfs_zvol_opts", "volblocksize=16k"),
     ("fbuf_slot", "9"),

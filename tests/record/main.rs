@@ -23,6 +23,7 @@ mod sandbox;
 
 mod answers;
 mod boots;
+mod doubts;
 mod files;
 mod folder;
 mod guests;

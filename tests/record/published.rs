@@ -146,7 +146,10 @@ fn a_copy_that_outlives_a_reboot_stays_and_that_is_told() {
     assert!(told.contains(made_up.trim_start()), "{told}");
     let lines: Vec<&str> = told.lines().skip(1).collect();
     assert_eq!(lines, ["error: the script calls `rm -f /vm/a.img`, the recipe does not"]);
-    assert_eq!(text, "run(\"cp\", [\"/vm/golden.img\", \"/vm/a.img\"], #{ makes: \"/vm/a.img\" });");
+    assert_eq!(
+        text,
+        "// NOT DERIVED: the script calls `rm -f /vm/a.img`, the recipe does not.\n\nrun(\"cp\", [\"/vm/golden.img\", \"/vm/a.img\"], #{ makes: \"/vm/a.img\" });"
+    );
 }
 
 #[test]

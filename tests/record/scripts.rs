@@ -220,6 +220,7 @@ fn a_host_without_ifconfig_has_a_card_and_the_bridges_that_a_script_names() {
             "em0 lo0 bridge7",
             "em0: flags=1008843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST,LOWER_UP> metric 0 mtu 1500",
             "\tinet 192.168.2.5 netmask 0xffffff00 broadcast 192.168.2.255",
+            "vmrun: made up, where `--answer` says nothing: the interfaces of the host are em0 and lo0",
         ]
     );
 }

@@ -124,6 +124,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     if stderr_is_socket() {
         reopen_null().map_err(|why| format!("/dev/stderr: {why}"))?;
     }
+    count_up(setting.processes_before);
     give_up_rights().map_err(|why| format!("give up rights: {why}"))?;
     let mut command = command(program);
     let path = usual_path();
@@ -150,6 +151,16 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     wait_for_calm(talk);
     end_all();
     talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
+}
+
+/// The most numbers that are passed over.
+const PASSED_MAX: usize = 1000;
+
+/// Has the next process a number as after so many others: a thread has one of them (pid_namespaces(7)).
+fn count_up(processes: usize) {
+    for _ in 0..processes.min(PASSED_MAX) {
+        std::thread::spawn(|| {}).join().may_fail("it does nothing");
+    }
 }
 
 /// Whether each process that writes to standard error is told apart.
@@ -183,6 +194,10 @@ fn put(state: &FileState, content: &[u8]) -> io::Result<()> {
         return std::fs::create_dir_all(path);
     }
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    if state.is_socket {
+        // It stays when nobody listens any more.
+        return std::os::unix::net::UnixListener::bind(path).map(drop);
+    }
     // A test may be for one that can be run.
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(path)?.write_all(content)
 }

@@ -18,6 +18,7 @@ use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 
@@ -193,7 +194,7 @@ fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Sce
     let heard = if name == "grub-bhyve" || fed::reads_input(words) { heard() } else { String::new() };
     let map = match name {
         "grub-bhyve" => file_of(argv, b"-m"),
-        "bhyve" => file_of(argv, b"-k"),
+        "bhyve" => files_of(argv, b"-k").join("\0"),
         _ => String::new(),
     };
     Ok(BeforeTheLock { heard, map, done })
@@ -230,9 +231,19 @@ fn make_files(words: &[String]) {
     if let Some(file) = download::file(words) {
         new(&file).may_fail(WHY);
     }
+    if let Some(socket) = swtpm_socket(words).filter(|_| enclosure::recording().is_some()) {
+        UnixListener::bind(socket).may_fail(WHY);
+    }
     for path in sized::files(words).into_iter().filter(|_| enclosure::recording().is_some()) {
         new(path).and_then(|mut file| file.write_all(sized::CONTENT)).may_fail(WHY);
     }
+}
+
+/// Returns the socket at which swtpm(8) listens, for which scripts wait: `--ctrl type=unixio,path=PATH`.
+fn swtpm_socket(words: &[String]) -> Option<&str> {
+    words.first().filter(|program| *program == "swtpm")?;
+    let at = words.iter().position(|word| word == "--ctrl" || word == "--server")?;
+    words.get(at + 1)?.split(',').find_map(|part| part.strip_prefix("path="))
 }
 
 /// The most that is kept of what a loader reads, in bytes.
@@ -248,15 +259,18 @@ fn heard() -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the text of the file that an option names; nothing if it cannot be read.
+/// Returns the text of the file that an option names first; nothing if it cannot be read.
 fn file_of(argv: &[Vec<u8>], option: &[u8]) -> String {
-    let at = argv.iter().position(|word| word.starts_with(option));
-    let path = at.and_then(|at| match argv.get(at)?.strip_prefix(option)? {
+    files_of(argv, option).into_iter().next().unwrap_or_default()
+}
+
+/// Returns the texts of the files that an option names, each time that it is there; an empty one where it cannot be read.
+fn files_of(argv: &[Vec<u8>], option: &[u8]) -> Vec<String> {
+    let paths = argv.iter().enumerate().filter_map(|(at, word)| match word.strip_prefix(option)? {
         [] => argv.get(at + 1).map(Vec::as_slice),
         joined => Some(joined),
     });
-    let path = path.map(|path| Path::new(OsStr::from_bytes(path)));
-    path.and_then(|path| read_text(path).ok()).unwrap_or_default()
+    paths.map(|path| read_text(Path::new(OsStr::from_bytes(path))).unwrap_or_default()).collect()
 }
 
 /// Rings the bell, and waits to be ended: until nobody listens any more.

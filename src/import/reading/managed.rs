@@ -55,6 +55,7 @@ pub(super) fn guest(
     }
     import.notes.clone_from(&guest.notes);
     import.before.extend(guest.prestart.clone());
+    import.restarts.clone_from(&guest.restarts);
     import.draft.limits = guest.limits;
     guest.disks.iter().for_each(|disk| self::disk(disk, import));
     Ok(basis)

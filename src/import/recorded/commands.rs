@@ -59,6 +59,14 @@ pub(in crate::import) fn asked_module(args: &[String]) -> Option<String> {
     Some(base_name(asked).trim_end_matches(".ko").to_string())
 }
 
+/// Whether a step makes a dataset, or a snapshot.
+fn makes_dataset(step: &Step, name: &str) -> bool {
+    let args = step.call.args();
+    step.call.program() == "zfs"
+        && args.first().is_some_and(|word| word != "destroy" && word != "list")
+        && args.last().is_some_and(|made| made == name)
+}
+
 impl Writer<'_> {
     /// Says the call of a step, which is no machine, no loader and no interface.
     pub(super) fn command(&mut self, at: usize, step: &Step) {
@@ -206,22 +214,29 @@ impl Writer<'_> {
             _ if self.disks.keys().any(|disk| names(disk)) => Way::EachBoot,
             ("umount", [.., place]) if self.mounts_each_boot(place) => Way::EachBoot,
             ("zfs", ["destroy", .., name]) => {
-                let is_made = |other: &Step| {
-                    other.call.program() == "zfs"
-                        && other.call.args().first().is_some_and(|word| word != "destroy" && word != "list")
-                        && other.call.args().last().is_some_and(|other| other == name)
-                };
-                if later.iter().any(is_made) { Way::Tried("It may not be there.") } else { Way::Once(GONE) }
+                if later.iter().any(|step| makes_dataset(step, name)) {
+                    Way::Tried("It may not be there.")
+                } else {
+                    Way::Once(GONE)
+                }
             }
             (
                 "zfs",
                 ["create" | "clone" | "snapshot" | "snap" | "rename" | "receive" | "recv" | "promote", .., name],
             ) => {
                 let is_taken_away_before = self.steps.iter().take(at).any(|other| {
-                    other.call.program() == "zfs"
-                        && other.call.args().first().is_some_and(|word| word == "destroy")
-                        && other.call.args().last().is_some_and(|other| other == name)
+                    let args: Vec<&str> = other.call.args().iter().map(String::as_str).collect();
+                    let gone = match args.as_slice() {
+                        ["destroy", .., gone] | ["rename", .., gone, _] => gone,
+                        _ => return false,
+                    };
+                    other.call.program() == "zfs" && gone == name
                 });
+                // What is made later is not there at the first start.
+                let is_moved_first = matches!(args.as_slice(), ["rename", .., from, _] if later.iter().any(|step| makes_dataset(step, from)));
+                if is_taken_away_before && is_moved_first {
+                    return Way::Tried("It may not be there.");
+                }
                 if is_taken_away_before { Way::AsItIs } else { Way::Once(THERE) }
             }
             ("zpool", ["create" | "import" | "add" | "attach", ..]) => Way::Once(THERE),

@@ -24,11 +24,15 @@ impl Writer<'_> {
         if guard.is_otherwise { format!("!({all})") } else { all }
     }
 
-    /// Names the conditions of slots on files that the recipe makes before its machine, which then are there: they are asked for at its
+    /// Names the conditions of slots, and of loaders, on files that the recipe makes before its machine, which then are there: they are asked for at its
     /// beginning.
     pub(super) fn early(&mut self) -> String {
         let boots = || self.steps.iter().filter(|step| step.call.boots().is_some());
-        let is_of_slot = |guard: &&Guard| boots().any(|step| groups("bhyve", step.call.args()).contains(&guard.what));
+        let loads =
+            |guard: &Guard| guard.what.first().is_some_and(|word| ["bhyveload", "grub-bhyve"].contains(&word.as_str()));
+        let is_of_slot = |guard: &&Guard| {
+            loads(guard) || boots().any(|step| groups("bhyve", step.call.args()).contains(&guard.what))
+        };
         let is_made =
             |guard: &&Guard| guard.files.iter().any(|(path, _)| self.steps.iter().any(|step| makes(step, path)));
         let mut all: Vec<String> = Vec::new();

@@ -150,7 +150,7 @@ pub(crate) fn described(
     recording: &Recording,
     init: bool,
 ) -> Result<TestHost, Vec<Diagnostic>> {
-    let there = found(recording);
+    let there = found(recording, target);
     let done = rehearsed(recipe, target, recording, init)?;
     let mut host = TestHost { release: target.release, ..TestHost::default() };
     let addresses = |one: &Interface| one.addresses.iter().map(ToString::to_string).collect();

@@ -1,7 +1,7 @@
 //! What a script does only where a file is there, or only where it is not: each file that it asks for is there in one recording and is not
 //! in another, and they are compared.
 
-use super::guards::{answer_found, questions};
+use super::guards::{find, questions};
 use super::sessions::{Sessions, Tests, is_same, unsteady};
 use super::whole_path;
 use crate::diag::{Blame, Fault};
@@ -119,7 +119,8 @@ impl Sessions<'_> {
         if is_there && files::is_folder(Path::new(&test.path)) {
             return Ok(None);
         }
-        let state = FileState { path: test.path.clone(), is_there, is_folder: test.is_folder };
+        let state =
+            FileState { path: test.path.clone(), is_there, is_folder: test.is_folder, is_socket: test.is_socket };
         let other = FileState { is_there: !is_there, ..state };
         let turned = [before.turned.as_slice(), &[other]].concat();
         let mut setting = self.setting.clone();
@@ -154,10 +155,9 @@ impl Sessions<'_> {
         for question in questions(&node.recording.calls, &before.recording.calls) {
             let mut setting = self.setting.clone();
             setting.files.extend(node.turned.iter().cloned());
-            let answer = answer_found(&question);
             let shown =
                 format!("{} and `{}` finds something", shown(&node.turned), hide(&question.command().to_string()));
-            setting.answers.push(answer);
+            find(&mut setting, &question);
             gaps.extend(self.otherwise(command, &setting, &node.recording, &shown)?);
         }
         Ok(gaps)

@@ -130,14 +130,13 @@ impl Request<'_> {
         sessions: &mut Sessions<'_>,
         with: &mut Recording,
         without: Option<&mut Recording>,
-        gaps: &mut Vec<Fault>,
+        (gaps, is_race): (&mut Vec<Fault>, bool),
     ) -> Result<Known, Fault> {
         let args = self.init_args.map(words::split).transpose()?;
         let command = filled(self.command, &[]);
         // Two recordings that differ with the same answers would differ with others too, and that would say nothing of these.
-        let is_steady = gaps.is_empty();
         let usual =
-            if is_steady { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? } else { None };
+            if is_race { None } else { self.way(sessions, &command, without.as_deref().unwrap_or(with), gaps)? };
         gaps.extend(lost(with));
         gaps.extend(sessions.left_running(with));
         gaps.extend(jailed(with));

@@ -9,7 +9,7 @@ use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, FileState, Prepared, Recording, merge};
+use crate::recording::{Call, FileState, Prepared, Recording, Scenario, merge};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -97,7 +97,7 @@ impl Sessions<'_> {
     ) -> Result<Option<Node>, Fault> {
         let answered = [before.answered.as_slice(), std::slice::from_ref(question)].concat();
         let mut setting = self.setting.clone();
-        setting.answers.extend(answered.iter().map(answer_found));
+        answered.iter().for_each(|question| find(&mut setting, question));
         let shown = shown(&answered);
         match self.asking(command, &setting) {
             Ok(Some((recording, tests))) => {
@@ -106,7 +106,12 @@ impl Sessions<'_> {
                 guards.compare(&shown, before, &node);
                 for test in tests.iter().filter(|test| asked.iter().all(|known| known.path != test.path)) {
                     let is_there = !files::exists(Path::new(&test.path));
-                    let other = FileState { path: test.path.clone(), is_there, is_folder: test.is_folder };
+                    let other = FileState {
+                        path: test.path.clone(),
+                        is_there,
+                        is_folder: test.is_folder,
+                        is_socket: test.is_socket,
+                    };
                     let shown = format!("{shown} and {}", other.shown());
                     let mut setting = setting.clone();
                     setting.files.push(other);
@@ -141,6 +146,14 @@ pub(super) fn questions(calls: &[Call], others: &[Call]) -> Vec<Call> {
         }
     }
     all
+}
+
+/// Has a question find something. An interface is there then for whatever else is asked and made.
+pub(super) fn find(setting: &mut Scenario, question: &Call) {
+    match question.args() {
+        [name] if question.program() == "ifconfig" && !name.starts_with('-') => setting.interfaces += &interface(name),
+        _ => setting.answers.push(answer_found(question)),
+    }
 }
 
 /// Returns the answer to a question that finds something.
@@ -202,10 +215,11 @@ impl Guards {
     }
 }
 
-/// Returns the interface that a call makes.
-fn made(call: &Call) -> Option<&str> {
+/// Returns the interface that a call makes: by the name that it gives, or that the kernel gave and the call printed.
+pub(super) fn made(call: &Call) -> Option<&str> {
     let is_made = call.program() == "ifconfig" && call.args().get(1).is_some_and(|word| word == "create");
-    call.args().first().filter(|_| is_made).map(String::as_str)
+    let printed = Some(call.output.trim()).filter(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+    printed.or_else(|| call.args().first().map(String::as_str)).filter(|_| is_made)
 }
 
 /// What a question is answered that finds something.

@@ -8,6 +8,7 @@ use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
 use crate::host::{files, program};
 use crate::model::Argv;
+use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::{
     CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, made_up,
@@ -21,6 +22,9 @@ const ROUNDS: usize = 4;
 /// How many programs may be missing.
 const PROGRAMS_MAX: usize = 64;
 
+/// How many calls a script may make while it is looked for programs and for what it waits for.
+const CALLS_MAX: usize = 400;
+
 impl Sessions<'_> {
     /// Finds the programs that a command calls and that are not on this host, and gives them stand-ins.
     pub(super) fn learn_programs(&mut self, command: &[String]) -> Result<(), Fault> {
@@ -30,13 +34,20 @@ impl Sessions<'_> {
         for _ in 0..ROUNDS {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
-            let setting = self.setting.clone();
+            let limit = self.setting.limit.min(CALLS_MAX);
+            let setting = Scenario { limit, ..self.setting.clone() };
             let mut hear = |line: &str| lines.push(line.to_string());
             let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
-            match self.listened(traced.as_deref().unwrap_or(command), &setting, heard) {
+            let ended = self.listened(traced.as_deref().unwrap_or(command), &setting, heard);
+            match ended {
                 Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
-                // What is wrong with it is told where it is heard.
-                _ => {}
+                // What else is wrong with it is told where it is heard.
+                Err(_) => {
+                    if self.learn_waited_for(&lines)? {
+                        continue;
+                    }
+                }
+                Ok(_) => {}
             }
             self.ends_processes |= lines.iter().any(|line| is_kill(line));
             let called = lines.iter().filter_map(|line| called(line));
@@ -58,19 +69,41 @@ impl Sessions<'_> {
         Ok(())
     }
 
-    /// Has the folders be there that a shell has not found when it was to write into them, and returns whether there are any.
+    /// Has a file be there for which the script waits, and that no stand-in makes, and returns whether there is one.
+    fn learn_waited_for(&mut self, lines: &[String]) -> Result<bool, Fault> {
+        let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
+        let Some(test) = waited_for(lines, &cwd) else { return Ok(false) };
+        let path = hide(&test.path);
+        if self.setting.files.iter().any(|file| file.path == test.path) || files::exists(Path::new(&test.path)) {
+            let fault = Fault::new(format!("the script asks for {path} again and again, and no stand-in changes that"));
+            return Err(fault.hint("leave the loop that waits for it out of the script that is recorded"));
+        }
+        self.assumed.push(format!("{path} is there, for which the script waits"));
+        let fault = Fault::new(format!("the script waits until {path} is there, and the recipe does not"));
+        let option = if test.is_folder { "-d" } else { "-e" };
+        self.awaited.push(fault.hint(format!(
+            "write into it, where it waits, `run(\"sh\", [\"-c\", \"until [ {option} {path} ]; do sleep 1; done\"])`"
+        )));
+        let FileTest { path, is_folder, is_socket } = test;
+        self.setting.files.push(FileState { path, is_there: true, is_folder, is_socket });
+        Ok(true)
+    }
+
+    /// Has the folders be there that a shell has not found when it was to write or to go into them, and returns whether there are any.
     fn learn_folders(&mut self, lines: &[String]) -> bool {
         let mut any = false;
-        for path in lines.iter().filter_map(|line| lost::unwritten(line)) {
-            let path = whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
-            let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) else { continue };
+        let whole = |path: &str| whole_path(&std::env::current_dir().unwrap_or_default().display().to_string(), path);
+        let above = |path: &str| whole(path).rsplit_once('/').map(|(folder, _)| folder.to_string());
+        let written = lines.iter().filter_map(|line| above(lost::unwritten(line)?));
+        let entered = lines.iter().filter_map(|line| lost::unfound_folder(line)).map(whole);
+        for folder in written.chain(entered).filter(|folder| !folder.is_empty()) {
             let is_known = self.setting.files.iter().any(|file| file.path == folder);
-            if is_known || files::exists(Path::new(folder)) || self.setting.files.len() >= PROGRAMS_MAX {
+            if is_known || files::exists(Path::new(&folder)) || self.setting.files.len() >= PROGRAMS_MAX {
                 continue;
             }
             any = true;
             self.assumed.push(format!("the folder {folder} is there"));
-            self.setting.files.push(FileState { path: folder.into(), is_there: true, is_folder: true });
+            self.setting.files.push(FileState { path: folder, is_there: true, is_folder: true, is_socket: false });
         }
         any
     }
@@ -82,7 +115,7 @@ impl Sessions<'_> {
             let is_known = self.setting.files.iter().any(|file| file.path == path);
             if !is_known && !files::exists(Path::new(path)) {
                 self.assumed.push(told.into());
-                self.setting.files.push(FileState { path: path.into(), is_there: true, is_folder: false });
+                self.setting.files.push(FileState { path: path.into(), is_there: true, ..FileState::default() });
             }
         }
         for text in lines.iter().filter_map(|line| system_files::assumed(line)) {
@@ -97,11 +130,7 @@ impl Sessions<'_> {
     pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let mut gaps = self.hanging_on_time(command, usual)?;
         gaps.extend(self.hanging_on_answers(command, usual)?);
-        let is_own = |call: &&Call| self.setting.programs.iter().any(|name| name == call.program());
-        let mut names: Vec<String> = usual.calls.iter().filter(is_own).map(|call| call.program().to_string()).collect();
-        names.sort();
-        names.dedup();
-        names.retain(|name| !TELLERS.contains(&name.as_str()));
+        let names = self.called_programs(usual);
         if names.is_empty() {
             return Ok(gaps);
         }
@@ -109,8 +138,7 @@ impl Sessions<'_> {
         let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into(), ..Prepared::default() };
         printing.answers.extend(names.iter().map(says));
         let failing = Scenario { are_failing: true, ..self.setting.clone() };
-        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let list = suggest::list(quoted.iter().map(String::as_str));
+        let list = quoted(&names);
         for (setting, on) in [(printing, format!("on what {list} prints")), (failing, format!("on how {list} ends"))] {
             if self.is_other(command, &setting, usual)? {
                 let fault = Fault::new(format!("what the script calls hangs {on}, and this host has no such program"));
@@ -118,6 +146,26 @@ impl Sessions<'_> {
             }
         }
         Ok(gaps)
+    }
+
+    /// Returns the programs that a recording calls, that are not on this host, and that do not only tell people something.
+    fn called_programs(&self, recording: &Recording) -> Vec<String> {
+        let is_own = |call: &&Call| self.setting.programs.iter().any(|name| name == call.program());
+        let called = recording.calls.iter().filter(is_own).map(|call| call.program().to_string());
+        let mut names: Vec<String> = called.filter(|name| !TELLERS.contains(&name.as_str())).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Tells which programs that a recording calls are not on this host: what they would have printed may be missing in what it calls.
+    pub(super) fn unknown_programs(&self, recording: &Recording) -> Option<Fault> {
+        let names = self.called_programs(recording);
+        let what = format!(
+            "what the script calls may hang on what {} prints, and this host has no such program",
+            quoted(&names)
+        );
+        (!names.is_empty()).then(|| Fault::new(what).hint("record where it is"))
     }
 
     /// Tells if what the script calls hangs on the time.
@@ -136,14 +184,19 @@ impl Sessions<'_> {
     fn hanging_on_answers(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let setting = self.setting.clone();
         let told = made_up::told(&setting, &usual.calls);
+        let is_list = |call: &&&Call| call.program() == "ifconfig";
         let other = |calls: &[&Call]| {
+            // What the script has made is in such a list too: only the host's own have other names.
+            let is_listed = calls.iter().any(|call| is_list(&call));
+            let interfaces = if is_listed { made_up::varied(&setting.interfaces) } else { setting.interfaces.clone() };
             let text = |call: &&Call| Prepared {
                 words: call.argv.clone(),
                 text: made_up::varied(&call.output),
                 ..Prepared::default()
             };
-            let answers = setting.answers.iter().cloned().chain(calls.iter().map(text)).collect();
-            Scenario { answers, ..setting.clone() }
+            let texts = calls.iter().filter(|call| !is_list(call)).map(text);
+            let answers = setting.answers.iter().cloned().chain(texts).collect();
+            Scenario { answers, interfaces, ..setting.clone() }
         };
         if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
             return Ok(Vec::new());
@@ -157,7 +210,8 @@ impl Sessions<'_> {
             let fault = Fault::new(format!(
                 "what the script calls hangs on what `{line}` prints, which was made up, and the recipe has what that was"
             ));
-            let option = Argv::new("--answer").arg(format!("{line}=FILE"));
+            let whole = if is_list(&call) { "ifconfig".to_string() } else { line };
+            let option = Argv::new("--answer").arg(format!("{whole}=FILE"));
             gaps.push(fault.hint(format!("say what it is on its host: {option}")));
         }
         Ok(gaps)
@@ -172,6 +226,12 @@ impl Sessions<'_> {
         let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
         Ok(other.is_some_and(|other| !has_same_acts(&other, usual)))
     }
+}
+
+/// Lists programs.
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    suggest::list(quoted.iter().map(String::as_str))
 }
 
 /// Returns the program that a shell tells of that it calls it: `+ foo -a`, as with `-x`.

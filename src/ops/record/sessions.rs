@@ -1,6 +1,7 @@
 //! The recordings of one script: the first is heard, the others, with the same answers or with other ones, are not.
 
 use super::guards::{answer_found, questions};
+use super::waits::before_boots;
 use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Lines, Reach, Recorder};
@@ -26,6 +27,9 @@ const BOOTS_MORE: usize = 7;
 
 /// How long a recording may take that nobody hears.
 const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How much higher the numbers of processes are in the recording that looks whether something hangs on them.
+const NUMBERS_MORE: usize = 95;
 
 /// How it is found for which files a script asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,12 @@ pub(super) struct Sessions<'a> {
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
     tolerated: Vec<(Vec<String>, Call)>,
+    /// The commands that fail the first time, as what they change is not there: the script makes it then.
+    pub(super) fallen: Vec<Vec<String>>,
+    /// What is told of the files for which the script waits.
+    pub(super) awaited: Vec<Fault>,
+    /// Questions before a boot, each with what a recipe calls in its place until it finds something.
+    pub(super) waits: Vec<(Vec<String>, Call)>,
     /// Whether the script ends processes by the shell's own kill(1).
     pub(super) ends_processes: bool,
     /// How it is found for which files the script asks.
@@ -83,6 +93,9 @@ impl<'a> Sessions<'a> {
             left: RECORDINGS_MAX,
             is_exhausted: false,
             tolerated: Vec::new(),
+            fallen: Vec::new(),
+            awaited: Vec::new(),
+            waits: Vec::new(),
             ends_processes: false,
             tests: Tests::Told,
             guest: None,
@@ -92,6 +105,7 @@ impl<'a> Sessions<'a> {
     /// Records one of several machines from now on, as if the script were its own.
     pub(super) fn go_on_with(&mut self, guests: &Rc<Guests>, name: &str) {
         self.left = RECORDINGS_MAX;
+        self.waits.clear();
         self.setting.exits_of = Some(name.into());
         self.guest = Some((guests.clone(), name.into()));
     }
@@ -104,6 +118,13 @@ impl<'a> Sessions<'a> {
 
     /// Returns a recording with what a recipe calls in the place of questions.
     pub(super) fn tolerant(&self, mut recording: Recording) -> Recording {
+        recording.calls.retain(|call| call.status == 0 || !self.fallen.contains(&call.argv));
+        let before = before_boots(&recording).len();
+        for call in recording.calls.iter_mut().take(before) {
+            if let Some((_, instead)) = self.waits.iter().find(|(asked, _)| *asked == call.argv) {
+                *call = Call { cwd: call.cwd.clone(), ..instead.clone() };
+            }
+        }
         for call in &mut recording.calls {
             if let Some((_, instead)) = self.tolerated.iter().find(|(asked, _)| *asked == call.argv) {
                 *call = Call { cwd: call.cwd.clone(), ..instead.clone() };
@@ -145,6 +166,27 @@ impl<'a> Sessions<'a> {
             format!("the script ends a process by `kill`, and the recipe does not: it may be `{name}`, which goes on");
         let hint = "a program that lives with the machine is `helper(#{ run: [\"dnsmasq\", \"-k\", …] })`; or end it after `.run()`";
         self.ends_processes.then(|| Fault::new(what).hint(hint))
+    }
+
+    /// Tells if what the script calls hangs on the numbers of its processes: it is recorded with the same answers, and with higher numbers.
+    /// `race` is whether it calls something else each time anyway.
+    pub(super) fn numbered(&mut self, command: &[String], usual: &Recording) -> Result<(Vec<Fault>, bool), Fault> {
+        let other = Scenario { processes_before: NUMBERS_MORE, ..self.setting.clone() };
+        let Some(other) = self.again(command, &other)? else { return Ok((Vec::new(), false)) };
+        let Some(fault) = unsteady(usual, &other) else { return Ok((Vec::new(), false)) };
+        let second = self.again(command, &self.setting.clone())?;
+        if second.is_none_or(|second| unsteady(usual, &second).is_some()) {
+            return Ok((vec![fault], true));
+        }
+        let line = race(usual, &other).and_then(|race| race.first).unwrap_or_default();
+        let what = format!(
+            "the script has the number of a process in `{}`, which is another one in each run, and the recipe has what it was",
+            hide(&line)
+        );
+        let hint = "write a name that stays in its place: a run knows by the machine's name whether it runs already";
+        // What is about a process is told by itself.
+        let is_told = lost::lost(usual).iter().any(|lost| matches!(lost, Lost::Process(_)));
+        Ok((if is_told { Vec::new() } else { vec![Fault::new(what).hint(hint)] }, false))
     }
 
     /// Tells that there was more to record than may be.

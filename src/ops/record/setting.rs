@@ -15,7 +15,7 @@ impl Request<'_> {
         let files: Vec<FileState> = answers
             .iter()
             .filter(is_file)
-            .map(|prepared| FileState { path: path(prepared), is_there: true, is_folder: false })
+            .map(|prepared| FileState { path: path(prepared), is_there: true, ..FileState::default() })
             .collect();
         if let Some(file) = files.first().filter(|_| self.anyway) {
             let fault = Fault::usage(format!("--answer: by `--anyway` the script reads this host's {}", file.path));

@@ -9,6 +9,7 @@ const RELEASE: &str = "14.3-RELEASE";
 pub(super) fn ask(program: &str, args: &[&str]) -> Answer {
     match program {
         "uname" => uname(args),
+        "hostname" => hostname(args),
         "freebsd-version" => told(format!("{RELEASE}\n"), format!("the host has {RELEASE}")),
         "jls" => jls(args),
         "pw" => pw(args),
@@ -22,11 +23,22 @@ fn told(output: impl Into<String>, made_up: String) -> Answer {
     Answer { made_up: Some(made_up), ..Answer::tells(output) }
 }
 
+/// The name of the host that stand-ins pretend to be on.
+const NAME: &str = "host1";
+
+/// hostname(1), which sets the name that it is given.
+fn hostname(args: &[&str]) -> Answer {
+    if args.iter().any(|arg| !arg.starts_with('-')) {
+        return Answer::done();
+    }
+    told(format!("{NAME}\n"), format!("the host is called {NAME}"))
+}
+
 /// uname(1): one word for each option, in its own order.
 fn uname(args: &[&str]) -> Answer {
     let letters: String = args.iter().filter_map(|arg| arg.strip_prefix('-')).collect();
     let has = |letter: char| letters.contains(letter) || letters.contains('a');
-    let all = [('s', "FreeBSD"), ('n', "host"), ('r', RELEASE), ('v', "FreeBSD 14.3-RELEASE GENERIC"), ('m', "amd64")];
+    let all = [('s', "FreeBSD"), ('n', NAME), ('r', RELEASE), ('v', "FreeBSD 14.3-RELEASE GENERIC"), ('m', "amd64")];
     let only = [('p', "amd64"), ('i', "GENERIC"), ('K', "1403000"), ('U', "1403000")];
     let mut words: Vec<&str> = all.into_iter().filter(|(letter, _)| has(*letter)).map(|(_, word)| word).collect();
     words.extend(only.into_iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, word)| word));
@@ -75,6 +87,8 @@ mod tests {
             "uname -a",
             "uname -K",
             "freebsd-version -u",
+            "hostname -s",
+            "hostname other",
             "jls -j web",
             "jls name",
             "pw usershow vm",
@@ -87,9 +101,11 @@ mod tests {
             "0 FreeBSD",
             "0 FreeBSD 14.3-RELEASE",
             "0 amd64",
-            "0 FreeBSD host 14.3-RELEASE FreeBSD 14.3-RELEASE GENERIC amd64",
+            "0 FreeBSD host1 14.3-RELEASE FreeBSD 14.3-RELEASE GENERIC amd64",
             "0 1403000",
             "0 14.3-RELEASE",
+            "0 host1",
+            "0",
             "1 jls: jail \"web\" not found",
             "0",
             "0 vm:*:1001:",

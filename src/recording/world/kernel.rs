@@ -38,6 +38,8 @@ pub(super) struct Kernel {
     nodes: BTreeSet<String>,
     /// The programs that go on by themselves.
     daemons: BTreeSet<String>,
+    /// The services of rc(8) that were started, or stopped.
+    services: BTreeMap<String, bool>,
 }
 
 impl Kernel {
@@ -91,6 +93,28 @@ impl Kernel {
                 let names: Vec<&str> = assumed.iter().map(String::as_str).collect();
                 let made_up = (!names.is_empty()).then(|| format!("the modules {} are loaded", names.join(", ")));
                 Answer { made_up, ..Answer::tells(text) }
+            }
+        }
+    }
+
+    /// Answers a call of service(8): what the script has not started does not run.
+    pub(super) fn service(&mut self, args: &[&str]) -> Answer {
+        let Some((name, rest)) = args.split_first().filter(|(name, _)| !name.starts_with('-')) else {
+            return Answer::tells("");
+        };
+        let word = rest.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
+        let plain = ["one", "force", "fast", "quiet"].iter().find_map(|mode| word.strip_prefix(mode)).unwrap_or(word);
+        match plain {
+            "status" if self.services.get(*name) == Some(&true) => Answer::tells(format!("{name} is running.\n")),
+            // In the words of rc.subr(8).
+            "status" => Answer {
+                error: String::new(),
+                ..Answer { output: format!("{name} is not running.\n"), ..Answer::no(1, "") }
+            },
+            "rcvar" | "describe" | "enabled" => Answer::tells(""),
+            _ => {
+                self.services.insert((*name).into(), plain != "stop");
+                Answer::done()
             }
         }
     }
@@ -230,10 +254,6 @@ pub(super) fn administer(program: &str, args: &[&str]) -> Answer {
         "vale-ctl" => args.is_empty() || args.iter().any(|arg| arg.starts_with("-l")),
         "pfctl" => args.iter().any(|arg| arg.starts_with("-s") || arg.starts_with("-n")),
         "gpart" => ["show", "list", "status", "backup"].contains(&word),
-        "service" => {
-            args.first().is_none_or(|arg| ["-e", "-l", "-r"].contains(arg))
-                || args.get(1).is_some_and(|arg| ["status", "onestatus", "rcvar", "describe"].contains(arg))
-        }
         "devctl" => word == "getpath",
         "rctl" => !args.iter().any(|arg| arg.starts_with("-a") || arg.starts_with("-r")),
         _ => false,

@@ -1,11 +1,13 @@
 //! The interfaces, as ifconfig(8) prints and changes them.
 
-use super::Answer;
+use super::{Answer, INTERFACES};
 
 /// Every interface, in the order in which `ifconfig` prints them.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     interfaces: Vec<Interface>,
+    /// The names of those that are on no host: nobody has said which there are.
+    made_up: Vec<String>,
 }
 
 /// One interface: what `ifconfig` prints of it.
@@ -77,7 +79,19 @@ impl Network {
                 _ => interfaces.last_mut().into_iter().for_each(|last| last.lines.push(line.into())),
             }
         }
-        Self { interfaces }
+        let made_up =
+            if text == INTERFACES { interfaces.iter().map(|one| one.name.clone()).collect() } else { Vec::new() };
+        Self { interfaces, made_up }
+    }
+
+    /// An answer that has interfaces which are on no host says so.
+    fn telling(&self, output: String) -> Answer {
+        let is_in = |name: &&String| output.split(|c: char| c.is_whitespace() || c == ':').any(|word| word == **name);
+        let names: Vec<&str> = self.made_up.iter().filter(is_in).map(String::as_str).collect();
+        // The loopback is on every host.
+        let is_known = names.iter().all(|name| name.starts_with("lo"));
+        let made_up = (!is_known).then(|| format!("the interfaces of the host are {}", self.made_up.join(" and ")));
+        Answer { made_up, ..Answer::tells(output) }
     }
 
     /// Whether a path of netgraph(4) begins at an interface that is there.
@@ -91,26 +105,26 @@ impl Network {
         while let Some((word, after)) = rest.split_first() {
             let names = || self.interfaces.iter().map(|one| one.name.as_str());
             match *word {
-                "-l" => return Answer::tells(format!("{}\n", names().collect::<Vec<_>>().join(" "))),
+                "-l" => return self.telling(format!("{}\n", names().collect::<Vec<_>>().join(" "))),
                 "-g" => return self.group(after),
                 "-f" | "-G" | "-j" => rest = after.get(1..).unwrap_or_default(),
                 option if option.starts_with('-') => rest = after,
                 name => return self.about(name, after),
             }
         }
-        Answer::tells(self.interfaces.iter().map(Interface::text).collect::<String>())
+        self.telling(self.interfaces.iter().map(Interface::text).collect::<String>())
     }
 
     fn group(&self, args: &[&str]) -> Answer {
         let is_in = |one: &&Interface| args.first().is_none_or(|group| one.groups().any(|its| its == *group));
-        Answer::tells(self.interfaces.iter().filter(is_in).map(|one| format!("{}\n", one.name)).collect::<String>())
+        self.telling(self.interfaces.iter().filter(is_in).map(|one| format!("{}\n", one.name)).collect::<String>())
     }
 
     /// What is asked of one interface, or done to it.
     fn about(&mut self, name: &str, words: &[&str]) -> Answer {
         if words.iter().all(|word| ["inet", "inet6", "ether", "link"].contains(word)) {
             return match self.interfaces.iter().find(|one| one.name == name) {
-                Some(one) => Answer::tells(one.text()),
+                Some(one) => self.telling(one.text()),
                 None => Answer::no(1, format!("ifconfig: interface {name} does not exist")),
             };
         }

@@ -22,13 +22,9 @@ pub(super) const KEYS: &[Key] = &[
     // the most writes a second
     Key::command("limit_wiops", "", "`vm.limits(#{ writeiops: … })`"),
     // what follows a reboot of the guest: restart, or anything else to end
-    Key::instead(
-        "on_restart",
-        "restart",
-        "vmrun starts the guest again after its reboot; any other wish is the recipe's",
-    ),
+    Key::command("on_restart", "restart", "`restart(#{ on: … })`"),
     // what follows bhyve's failure: restart, or anything else to end
-    Key::instead("on_fault", "shutdown", "vmrun ends the run when bhyve fails"),
+    Key::command("on_fault", "shutdown", "`restart(#{ on: … })`"),
     // words by which `vm tags find` finds the guest
     Key::instead("tags", "", "vmrun has no tags: use folders"),
     // properties of the guest's dataset

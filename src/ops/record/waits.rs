@@ -1,0 +1,159 @@
+//! What a script waits for before it boots its machine: what it asks and finds is found late in one recording, never in another one, and they are
+//! compared.
+
+use super::asked_files::has_same_acts;
+use super::sessions::Sessions;
+use crate::diag::{Blame, Fault};
+use crate::model::Argv;
+use crate::recording::hidden::hide;
+use crate::recording::{Call, Prepared, Recording, Scenario};
+
+/// The programs that ask whether somebody answers, who may not do so yet.
+const ASKING: &[&str] = &["nc", "ping"];
+
+/// How often a question finds nobody before it finds somebody.
+const LATE: usize = 2;
+
+/// How many calls a script may make that waits: one that asks more often waits for ever.
+const CALLS_MAX: usize = 700;
+
+/// How a script takes it that nobody answers.
+enum Course {
+    /// It does the same.
+    Same,
+    /// It boots no machine.
+    GivesUp,
+    /// It asks again: for ever, or so often; then it goes on, or gives up.
+    Waits { most: Option<usize>, goes_on: bool, pause: Option<String> },
+    /// It does something else.
+    Otherwise(Vec<Fault>),
+}
+
+impl Sessions<'_> {
+    /// Finds the questions by which the script waits until somebody answers, or gives up where nobody does: the recipe does so in their place.
+    /// Returns what no recipe says.
+    pub(super) fn learn_waits(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        let mut gaps = Vec::new();
+        for question in asked(usual) {
+            // Recordings from here on have what was found before.
+            let usual = self.tolerant(usual.clone());
+            let instead = match self.course_of(command, &question, &usual)? {
+                Course::Same => continue,
+                Course::Otherwise(faults) => {
+                    gaps.extend(faults);
+                    continue;
+                }
+                Course::GivesUp => question.argv.clone(),
+                Course::Waits { most, goes_on, pause } => waiting(&question, most, goes_on, pause.as_deref()),
+            };
+            let instead = Call { argv: instead, status: 0, output: String::new(), reads: false, ..question.clone() };
+            self.waits.push((question.argv, instead));
+        }
+        Ok(gaps)
+    }
+
+    fn course_of(&mut self, command: &[String], question: &Call, usual: &Recording) -> Result<Course, Fault> {
+        let Some(Ok(late)) = self.without_answer(command, question, Some(LATE))? else { return Ok(Course::Same) };
+        let before = before_boots(&late);
+        let asked: Vec<usize> =
+            before.iter().enumerate().filter(|(_, call)| call.argv == question.argv).map(|(at, _)| at).collect();
+        let shown = format!("`{}` finds nobody", hide(&question.command().to_string()));
+        let setting = self.unanswered(question, Some(LATE));
+        if !is_booted(&late) && asked.len() <= LATE {
+            return Ok(Course::GivesUp);
+        }
+        if !has_same_acts(&late, usual) {
+            return Ok(Course::Otherwise(self.otherwise(command, &setting, usual, &shown)?));
+        }
+        let [first, second, ..] = asked.as_slice() else { return Ok(Course::Same) };
+        let between = before.get(*first..*second).unwrap_or_default();
+        let pause = between.iter().find(|call| call.program() == "sleep").and_then(|call| call.args().first().cloned());
+        let never = self.without_answer(command, question, None)?;
+        Ok(match never {
+            // It was ended, as it would go on for ever.
+            None | Some(Err(_)) => Course::Waits { most: None, goes_on: false, pause },
+            Some(Ok(never)) => {
+                let count = before_boots(&never).iter().filter(|call| call.argv == question.argv).count();
+                Course::Waits { most: Some(count), goes_on: is_booted(&never), pause }
+            }
+        })
+    }
+
+    /// Records a command where a question finds nobody, always or so often. Nothing where nothing is recorded any more.
+    fn without_answer(
+        &mut self,
+        command: &[String],
+        question: &Call,
+        times: Option<usize>,
+    ) -> Result<Option<Result<Recording, Fault>>, Fault> {
+        let setting = self.unanswered(question, times);
+        match self.again(command, &setting) {
+            Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
+            Err(fault) => Ok(Some(Err(fault))),
+            Ok(recording) => Ok(recording.map(Ok)),
+        }
+    }
+
+    fn unanswered(&self, question: &Call, times: Option<usize>) -> Scenario {
+        let mut setting = self.setting.clone();
+        setting.limit = setting.limit.min(CALLS_MAX);
+        setting.answers.push(Prepared { words: question.argv.clone(), status: 1, times, ..Prepared::default() });
+        setting
+    }
+}
+
+fn is_booted(recording: &Recording) -> bool {
+    recording.calls.iter().any(|call| call.boots().is_some())
+}
+
+/// Returns the calls up to the last boot; up to the first one where a guest runs while the script goes on, which may be what it waits for.
+pub(super) fn before_boots(recording: &Recording) -> &[Call] {
+    let mut boots = recording.calls.iter().enumerate().filter(|(_, call)| call.boots().is_some());
+    let first = boots.next();
+    let is_beside = first.is_some_and(|(_, call)| !call.carriers.is_empty());
+    let last = if is_beside { first } else { boots.last().or(first) };
+    recording.calls.get(..last.map_or(recording.calls.len(), |(at, _)| at)).unwrap_or_default()
+}
+
+/// Returns what a script asks before its boots and that somebody answered, each question once.
+fn asked(usual: &Recording) -> Vec<Call> {
+    let mut all: Vec<Call> = Vec::new();
+    let is_one = |call: &&Call| ASKING.contains(&call.program()) && call.reads && call.status == 0;
+    for call in before_boots(usual).iter().filter(is_one) {
+        if all.iter().all(|other| other.argv != call.argv) {
+            all.push(call.clone());
+        }
+    }
+    all
+}
+
+/// Returns the command that asks until somebody answers.
+fn waiting(question: &Call, most: Option<usize>, goes_on: bool, pause: Option<&str>) -> Vec<String> {
+    let asks = question.command();
+    let pause = pause.map_or_else(|| ":".to_string(), |time| Argv::new("sleep").arg(time).to_string());
+    let line = match most {
+        None => format!("until {asks}; do {pause}; done"),
+        Some(most) => {
+            let status = u8::from(!goes_on);
+            format!("i=0; until {asks}; do i=$((i+1)); [ $i -lt {most} ] || exit {status}; {pause}; done")
+        }
+    };
+    vec!["sh".into(), "-c".into(), line]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_again_by_a_shell() {
+        let question = Call { argv: ["ping", "-c", "1", "a b"].map(String::from).into(), ..Call::default() };
+        let line = |most, goes_on, pause| waiting(&question, most, goes_on, pause).pop().unwrap();
+        assert_eq!(line(None, false, Some("2")), "until ping -c 1 'a b'; do sleep 2; done");
+        assert_eq!(
+            line(Some(30), true, None),
+            "i=0; until ping -c 1 'a b'; do i=$((i+1)); [ $i -lt 30 ] || exit 0; :; done"
+        );
+        assert!(line(Some(3), false, None).contains("|| exit 1;"));
+    }
+}
