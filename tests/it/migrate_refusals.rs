@@ -434,7 +434,7 @@ fn a_machine_that_does_not_run_is_moved_and_does_not_run_there() {
     );
     assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, false));
     assert!(TwoHosts::disks(&hosts.target) == disks);
-    assert_eq!(hosts.source.run(&["start", "web"]).code, 3);
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 5);
     refused(&hosts.target.run(&["start", "web"]), 0, "vmrun: web runs\n");
 }
 
@@ -532,10 +532,10 @@ fn whoever_calls_and_is_no_vmrun_is_refused() {
 3 error: what the other side sent was cut off
 0 Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
 0 M�{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":\"install the same vmrun on both hosts\",\"message\":\"the vmrun here is 0.1.0 and moves machines by protocol 2, and the other one is x with protocol 3\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
-0 M<{\"answer\":\"state\",\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
+0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
+0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
+0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
+0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
 ");
     let kept =
         |text: &str| text.lines().filter(|line| !line.contains("config/moves")).map(String::from).collect::<Vec<_>>();
