@@ -1,7 +1,7 @@
 //! Another host that has a part in a machine of this one, as this one sees it: it gets the machine, or has a replica of it. It is called
 //! by ssh, and asked one thing after the other.
 
-use super::remote::{Remote, SCHEME, failure};
+use super::remote::{NOT_FOUND, Remote, SCHEME, SSH_FAILED, failure};
 use crate::client::peer::{Lost, RemotePeer};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::environment::host_name;
@@ -10,9 +10,6 @@ use crate::image::migration::{
 };
 use crate::model::VmName;
 use std::time::Duration;
-
-/// What a shell ends with that finds no such command (sh(1), EXIT STATUS).
-const NOT_FOUND: i32 = 127;
 
 /// How long a vmrun there may take to answer once ssh has let us in.
 const GREETING: Duration = Duration::from_secs(5);
@@ -218,7 +215,10 @@ impl OtherHost {
                 fault.hint("install it there, in a folder that the PATH of a command of ssh has")
             }
             Lost::Ended(status, said) => {
-                Fault::host(format!("{}: {}", self.name, failure(&self.remote, status, &said)))
+                let fault = Fault::host(format!("{}: {}", self.name, failure(&self.remote, status, &said)));
+                // One from before there were moves takes the command for a recipe, or does not know it.
+                let is_mute = !self.has_answered && status != SSH_FAILED;
+                fault.maybe_hint(is_mute.then(|| "it answered nothing: is it the same vmrun on both hosts?".into()))
             }
             Lost::Wrong(fault) => fault.context(&self.name).blame(Blame::Host),
         }

@@ -606,6 +606,33 @@ error: vm6: what came is no frame of a move
         3,
         "
 error: vm6: vmrun: [31mno
+ |
+ = hint: it answered nothing: is it the same vmrun on both hosts?
 ",
     );
+}
+
+#[test]
+fn a_vmrun_of_another_protocol_gets_nothing_and_the_machine_runs_on() {
+    let hosts = TwoHosts::running();
+    let text = r#"{"answer":"state","protocol":3,"state":null,"vmrun":"9.0"}"#;
+    fs::remove_file(hosts.source.path("bin/ssh")).unwrap();
+    hosts.source.script("ssh", &format!("printf 'M\\000\\000\\000\\{:03o}%s' '{text}'; cat >/dev/null", text.len()));
+    for options in [&["migrate", "web", "vm6"][..], &["replicate", "web", "vm6"]] {
+        if options[0] == "replicate" {
+            assert_eq!(hosts.source.run(&["stop", "web"]).code, 0);
+        }
+        refused(
+            &hosts.source.run(options),
+            3,
+            "
+error: the vmrun of vm6 is 9.0 and moves machines by protocol 3
+ |
+ = hint: install the same vmrun on both hosts
+",
+        );
+        assert_eq!(hosts.source.names("config/moves"), [".web.lock"]);
+        assert!(!hosts.source.path("config/replication").exists());
+    }
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
 }

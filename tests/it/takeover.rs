@@ -342,3 +342,39 @@ error: vm6, which has a replica of web, does not tell whether it has taken web o
     assert_eq!(done.code, 0, "{done:?}");
     ends(&hosts.source.run(&["start", "web"]), 0, "vmrun: web runs\n");
 }
+
+/// Has the other host have an earlier vmrun, which remembers no takeovers.
+fn with_earlier(hosts: &TwoHosts) {
+    let known = hosts.source.read("fake/ssh");
+    hosts.source.write("fake/ssh", &format!("{known}earlier\n"));
+}
+
+#[test]
+fn a_host_whose_vmrun_is_an_earlier_one_gets_replicas_and_moves_and_is_not_asked() {
+    let hosts = TwoHosts::new();
+    with_earlier(&hosts);
+    ends(
+        &hosts.source.run(&["replicate", "web", "vm6"]),
+        0,
+        "
+vmrun: vm6 has an earlier vmrun, which will not tell whether it has taken web over: nobody is asked before web is started here
+vmrun: a replica of web goes to vm6: 2 disks with 68 KiB
+vmrun: a replica of web is on vm6; 1 MiB were sent
+",
+    );
+    ends(&hosts.source.run(&["start", "web"]), 0, "vmrun: web runs\n");
+    let done = hosts.source.run(&["migrate", "web", "vm6"]);
+    assert_eq!((done.code, runs(&hosts)), (0, (false, true)), "{done:?}");
+    // One that was newer when it got a replica is asked, and cannot tell.
+    let hosts = replicated();
+    with_earlier(&hosts);
+    ends(
+        &hosts.source.run(&["start", "web"]),
+        7,
+        "
+error: vm6, which has a replica of web, does not tell whether it has taken web over: nobody here knows the request \"what_is_not_known\"
+ |
+ = hint: have the same vmrun on both hosts; `vmrun replicate web vm6 --forget` if it has no replica any more, and never will
+",
+    );
+}

@@ -145,8 +145,8 @@ impl Replication {
         let Some(keeper) = self.keepers.iter_mut().find(|one| one.host == host) else { return };
         keeper.replicas.iter_mut().filter(|sent| sent.id == id).for_each(|sent| sent.is_kept = true);
         // One of which is not known whether it is kept may be one of the count, so that it makes no older one go.
-        let kept = keeper.replicas.iter().enumerate().rev().filter(|(_, sent)| sent.is_kept);
-        let oldest = kept.take(count.max(1)).last().map_or(0, |(at, _)| at);
+        let mut kept = keeper.replicas.iter().enumerate().rev().filter(|(_, sent)| sent.is_kept);
+        let oldest = kept.nth(count.max(1) - 1).map_or(0, |(at, _)| at);
         keeper.replicas.drain(..oldest);
     }
 

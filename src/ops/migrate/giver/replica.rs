@@ -30,7 +30,7 @@ impl Giver<'_> {
             replication::change(&self.settings, &name, |all| all.begun(&peer, &id))?;
         } else {
             let what = format!(
-                "{peer} has an earlier vmrun, which does not tell a start of {name} here that {name} was taken over there"
+                "{peer} has an earlier vmrun, which will not tell whether it has taken {name} over: nobody is asked before {name} is started here"
             );
             (self.listener)(&MigrateEvent::Note(&what));
         }
