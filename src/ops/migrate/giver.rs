@@ -15,6 +15,7 @@ use crate::host::sparse::SparseDisk;
 use crate::host::{Settings, clock, files, replication};
 use crate::image::migration::{BlockDigests, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request};
 use crate::model::Size;
+use crate::ops::export::ReadAim;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::other_host::OtherHost;
 use crate::ops::remote::Remote;
@@ -181,7 +182,8 @@ impl<'a> Giver<'a> {
             name: Some(self.record.machine.to_string()),
             ..Wanted::of(with.recipe.clone())
         };
-        let offered = Offered::of(&offered::machine(&installation, wanted)?, self.record.is_shared)?;
+        let aim = if self.is_replica { ReadAim::Replica } else { ReadAim::Move };
+        let offered = Offered::of(&offered::machine(&installation, wanted)?, self.record.is_shared, aim)?;
         offered.left_out.iter().for_each(|what| (self.listener)(&MigrateEvent::LeftOut(what)));
         Ok(offered)
     }
