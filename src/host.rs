@@ -61,6 +61,7 @@ pub(crate) mod program;
 mod qemu_monitor;
 pub(crate) mod reflink;
 pub(crate) mod replicas;
+pub(crate) mod replication;
 pub(crate) mod report;
 pub(crate) mod reservation;
 pub(crate) mod restore;

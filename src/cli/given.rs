@@ -42,7 +42,8 @@ pub(super) struct PermitArgs {
     /// How long that permit is good without being renewed; the guest is down within two thirds of it [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = super::run::duration)]
     permit_ttl: Option<Duration>,
-    /// Take over the reservation of a host that certainly writes no more: it was switched off, or cut off from the disk
+    /// Take over the reservation of a host that certainly writes no more: it was switched off, or cut off from the disk. Or start a machine
+    /// of which that host has a replica, and does not answer whether it has taken it over
     #[arg(long, value_name = "HOST")]
     fenced: Option<String>,
 }

@@ -21,8 +21,8 @@ pub(super) struct ReplicateArgs {
     /// How many replicas that host keeps; the oldest go
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     keep: u64,
-    /// Remove all replicas of a machine from this host
-    #[arg(long, conflicts_with = "host")]
+    /// Remove all replicas of a machine from this host; with HOST, do not ask that one any more before the machine is started
+    #[arg(long)]
     forget: bool,
     /// How long the other host may take to let us in
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
@@ -38,7 +38,7 @@ The recipe is checked and rehearsed there, as for a move. A replica is no machin
 there makes one of the newest. Replicate on a schedule by cron or by a timer of systemd; one that is still under way is not joined.";
 
 pub(super) fn run(args: &ReplicateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let Some(host) = &args.host else { return forget(&args.machine, term) };
+    let Some(host) = args.host.as_ref().filter(|_| !args.forget) else { return forget(args, term) };
     let options = MigrateOptions { within: None, answer_within: args.answer_within };
     let is_terminal = term.is_terminal();
     let told = |event: &MigrateEvent<'_>| tell(event, term, is_terminal);
@@ -48,8 +48,13 @@ pub(super) fn run(args: &ReplicateArgs, term: &Term) -> Result<(), Vec<Diagnosti
     Ok(())
 }
 
-fn forget(machine: &str, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let name: VmName = machine.parse().map_err(|fault: Fault| fault.hint("name the machine, not its recipe"))?;
+fn forget(args: &ReplicateArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
+    let name: VmName = args.machine.parse().map_err(|fault: Fault| fault.hint("name the machine, not its recipe"))?;
+    if let Some(host) = &args.host {
+        migrate::forget_host(&name, host)?;
+        term.say(format_args!("{host} is not asked any more whether it has taken {name} over"));
+        return Ok(());
+    }
     let count = migrate::forget_replicas(&name)?;
     let what = if count == 1 { "the replica".into() } else { format!("the {count} replicas") };
     term.say(format_args!("{what} of {name} went"));

@@ -55,7 +55,8 @@ pub(super) fn run(args: &StartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
         from_replicas(args, term)?;
     }
     let given = args.permit.of(RecipeArgs { recipe: String::new(), given: args.given.clone() }.request())?;
-    let options = StartOptions { stop_within: args.stop_within, wait: args.wait, name: args.name.as_ref() };
+    let (stop_within, wait, name) = (args.stop_within, args.wait, args.name.as_ref());
+    let options = StartOptions { stop_within, wait, name, is_handed_over: false };
     start_recipes(names, &given, options, &|event| tell(event, term))
 }
 

@@ -94,6 +94,17 @@ pub(crate) fn lock(settings: &Settings, name: &VmName) -> Result<Option<MoveLock
     }
 }
 
+/// Takes part in the move of a machine.
+///
+/// # Errors
+/// Somebody else does.
+pub(crate) fn lock_now(settings: &Settings, name: &VmName) -> Result<MoveLock, Fault> {
+    lock(settings, name)?.ok_or_else(|| {
+        let fault = Fault::busy(format!("another vmrun moves {name} right now"));
+        fault.hint("wait until it has ended; `pgrep -fl migrate` shows it")
+    })
+}
+
 /// Returns a name for a move that no other has: 16 hexadecimal digits.
 pub(crate) fn new_id() -> Result<String, Fault> {
     let (mut bytes, source) = ([0_u8; 8], Path::new("/dev/urandom"));

@@ -11,8 +11,10 @@ mod blocks;
 mod frame;
 mod message;
 mod record;
+mod replication;
 
 pub(crate) use blocks::{BLOCK, BlockDigests};
 pub(crate) use frame::Frame;
-pub(crate) use message::{Answer, Hello, Offer, PROTOCOL, Request};
+pub(crate) use message::{Answer, Hello, Offer, PROTOCOL, Request, State, TakenAway};
 pub(crate) use record::{Away, Made, MoveRecord, MoveState, StartedWith, is_id};
+pub(crate) use replication::{Replication, Takeover};

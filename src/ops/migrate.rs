@@ -10,21 +10,21 @@ mod emptying;
 mod giver;
 mod moment;
 mod offered;
-mod other;
 mod replicas;
 mod start;
 
 pub(crate) use coming::receive;
 pub(crate) use emptying::migrate_all;
-pub(crate) use replicas::{ReplicateRequest, forget_replicas, replicate, take_replica};
+pub(crate) use replicas::{ReplicateRequest, forget_host, forget_replicas, replicate, take_replica};
 
 use super::installation::Installation;
 use super::known;
-use super::remote::{Remote, SCHEME};
+use super::other_host::remote;
+use super::remote::SCHEME;
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::export::MoveProgress;
-use crate::host::moves::{self, MoveLock};
+use crate::host::moves;
 use crate::host::{Settings, clock};
 use crate::image::migration::{MoveRecord, MoveState, StartedWith};
 use crate::model::{Size, VmName};
@@ -155,7 +155,7 @@ fn migrate_to(
     listener: Listener<'_>,
 ) -> Result<Migrated, Vec<Diagnostic>> {
     let (settings, remote, name) = (own_settings()?, remote(host)?, &found.0);
-    let lock = lock(&settings, name)?;
+    let lock = moves::lock_now(&settings, name)?;
     if let Some(record) = moves::read(&settings, name)?.filter(|record| !record.is_over()) {
         return Err(begun_already(&record).into());
     }
@@ -197,7 +197,7 @@ pub(crate) fn abort(name: &VmName, options: MigrateOptions, listener: Listener<'
 /// Keeps nothing more of a move, whatever the other host has of it; what has come without being this host's is removed.
 pub(crate) fn forget(name: &VmName) -> Result<MoveRecord, Vec<Diagnostic>> {
     let settings = own_settings()?;
-    let _lock = lock(&settings, name)?;
+    let _lock = moves::lock_now(&settings, name)?;
     let record = moves::read(&settings, name)?.ok_or_else(|| no_move(name))?;
     if matches!(record.state, MoveState::Receiving | MoveState::Whole | MoveState::Named) {
         crate::host::moved_disks::undo(&settings, &record.made, record.state == MoveState::Named)?;
@@ -208,7 +208,7 @@ pub(crate) fn forget(name: &VmName) -> Result<MoveRecord, Vec<Diagnostic>> {
 
 fn own_giver<'a>(name: &VmName, options: MigrateOptions, listener: Listener<'a>) -> Result<Giver<'a>, Vec<Diagnostic>> {
     let settings = own_settings()?;
-    let lock = lock(&settings, name)?;
+    let lock = moves::lock_now(&settings, name)?;
     let record = moves::read(&settings, name)?.ok_or_else(|| no_move(name))?;
     if record.state == MoveState::Moved {
         return Err(record.refusal().unwrap_or_else(|| no_move(name)).into());
@@ -223,23 +223,8 @@ fn own_giver<'a>(name: &VmName, options: MigrateOptions, listener: Listener<'a>)
     Ok(Giver::new(settings, record, lock, remote, options, listener))
 }
 
-/// Returns where a host is reached that may be written with `ssh://` or without.
-fn remote(host: &str) -> Result<Remote, Fault> {
-    format!("{SCHEME}{}", host.trim_start_matches(SCHEME)).parse().map_err(|fault: Fault| {
-        let wrong = Fault::usage(format!("{host:?} is no host that ssh reaches"));
-        fault.hint.map_or_else(|| wrong.clone(), |_| wrong.clone().hint("write HOST, USER@HOST or USER@HOST:PORT"))
-    })
-}
-
 fn own_settings() -> Result<Settings, Fault> {
     settings::settings(settings::platform()?, false)
-}
-
-fn lock(settings: &Settings, name: &VmName) -> Result<MoveLock, Fault> {
-    moves::lock(settings, name)?.ok_or_else(|| {
-        let fault = Fault::busy(format!("another vmrun moves {name} right now"));
-        fault.hint("wait until it has ended; `pgrep -fl migrate` shows it")
-    })
 }
 
 fn no_move(name: &VmName) -> Fault {

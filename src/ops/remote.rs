@@ -171,10 +171,14 @@ pub fn read_list(text: &str) -> Option<Told> {
     Told::of(serde_json::from_str(text).ok()?)
 }
 
+/// What ssh(1) ends with where it fails itself (EXIT STATUS).
+pub(crate) const SSH_FAILED: i32 = 255;
+
+/// What a shell ends with that finds no such command (sh(1), EXIT STATUS).
+pub(crate) const NOT_FOUND: i32 = 127;
+
 /// Returns why a host did not answer, by the status of ssh and its standard error: one line.
 pub(crate) fn failure(remote: &Remote, status: i32, said: &str) -> String {
-    const SSH_FAILED: i32 = 255;
-    const NOT_FOUND: i32 = 127;
     let mut lines = said.lines().map(printable).filter(|line| !line.is_empty());
     let destination = &remote.destination;
     if status == SSH_FAILED && said.contains("Host key verification failed") {

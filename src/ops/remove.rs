@@ -9,6 +9,7 @@ use super::{settings, stopped};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::disks::DiskChange;
 use crate::host::moves;
+use crate::host::replication;
 use crate::host::snapshots::{self, Snapshot};
 use crate::host::system::System;
 use crate::host::volumes;
@@ -304,12 +305,14 @@ fn of_state(host: &dyn Host, name: &VmName) -> Result<Vec<Step>, Fault> {
     // Of a machine that another host has by now nothing is here then to be mistaken for it.
     let is_away = moves::read(settings, name)?.is_some_and(|record| record.away().is_some());
     steps.extend(is_away.then(|| Step::File(moves::path(settings, name))));
+    // What was taken from another host is asked for by that for as long as it is not given up.
+    let replication = (!is_away).then(|| replication::path(settings, name));
     let kept = [
         settings.last_file(name),
         settings.secrets_file(name),
         settings.map_file(name),
         settings.known_hosts_file(name),
     ];
-    steps.extend(kept.into_iter().chain(logs).filter(|path| files::exists(path)).map(Step::File));
+    steps.extend(kept.into_iter().chain(replication).chain(logs).filter(|path| files::exists(path)).map(Step::File));
     Ok(steps)
 }

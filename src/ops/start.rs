@@ -1,6 +1,7 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
 mod already;
+mod patience;
 mod ready;
 
 use super::address;
@@ -8,13 +9,13 @@ use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
 use super::recipe::RecipeRequest;
+use super::replica_hosts::ReplicaHosts;
 use super::run::{Rehearsed, rehearse};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::Host;
 use crate::host::background::{Supervisor, SupervisorOutcome};
 use crate::host::events;
-use crate::host::signals::Signals;
 use crate::host::spawn;
 use crate::host::system::System;
 use crate::model::VmName;
@@ -25,6 +26,7 @@ use crate::supervise::recovery::{self, Aim};
 use crate::supervise::status::MachineStatus;
 use crate::supervise::{Claim, Progress};
 use already::Already;
+use patience::{LOOK, patiently};
 use ready::Awaited;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -82,6 +84,8 @@ pub(crate) struct StartOptions<'a> {
     pub(crate) wait: Option<Duration>,
     /// What the machine has to be called.
     pub(crate) name: Option<&'a VmName>,
+    /// Whether another host hands it over right now, or gives it back: nobody else has taken it over then.
+    pub(crate) is_handed_over: bool,
 }
 
 impl StartOptions<'_> {
@@ -92,9 +96,6 @@ impl StartOptions<'_> {
         Err(fault.hint(format!("say --name={name}, or give the recipe of {wanted}")))
     }
 }
-
-/// How often it is looked whether somebody has let go of what a machine needs.
-const LOOK: Duration = Duration::from_millis(200);
 
 impl Start {
     /// Returns the machine.
@@ -143,6 +144,7 @@ pub(crate) fn start_recipes(
     settings::doubt(settings::platform()?).iter().for_each(|warning| listener(&StartEvent::Warning(warning)));
     let mut starts = Vec::new();
     let (mut faults, mut running) = (Vec::new(), Vec::new());
+    let mut others = ReplicaHosts::default();
     let all = wanted(&installation, names)?;
     let are_several = all.len() > 1;
     for wanted in &all {
@@ -152,8 +154,8 @@ pub(crate) fn start_recipes(
             listener(&StartEvent::RunsAlready(name));
             continue;
         }
-        let again = || prepare(&request, options, listener);
-        let wrong = match again() {
+        let again = |others: &mut ReplicaHosts| prepare(&request, options, others, listener);
+        let wrong = match again(&mut others) {
             Ok(start) => {
                 starts.push(Start { until, ..start });
                 continue;
@@ -168,12 +170,13 @@ pub(crate) fn start_recipes(
             // What runs already is in the way of itself alone.
             running.push(Diagnostic::error(fault));
         } else {
-            match patiently(wrong, until, listener, &again) {
+            match patiently(wrong, until, listener, &|| again(&mut ReplicaHosts::default())) {
                 Ok(start) => starts.push(Start { until, ..start }),
                 Err(wrong) => faults.extend(wrong),
             }
         }
     }
+    drop(others);
     if !faults.is_empty() {
         faults.extend(without_what_is_missing(&mut starts).into_iter().map(Diagnostic::error));
     }
@@ -182,33 +185,6 @@ pub(crate) fn start_recipes(
     }
     faults.extend(running);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-/// Tries again what was refused, for as long as nothing is in the way but what somebody else may let go.
-fn patiently<T>(
-    refused: Vec<Diagnostic>,
-    until: Option<Instant>,
-    listener: Listener<'_>,
-    again: &dyn Fn() -> Result<T, Vec<Diagnostic>>,
-) -> Result<T, Vec<Diagnostic>> {
-    let is_busy = |wrong: &Vec<Diagnostic>| wrong.iter().all(|one| one.fault.blame == Blame::Busy);
-    let (signals, mut wrong) = (Signals::install()?, refused);
-    let Some(until) = until.filter(|_| is_busy(&wrong)) else { return Err(wrong) };
-    wrong.first().iter().for_each(|one| listener(&StartEvent::Waits(&one.fault)));
-    while is_busy(&wrong) {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(wrong);
-        }
-        if signals.stop_within(left.min(LOOK)) {
-            return Err(Fault::new("interrupted").blame(Blame::Interrupted).into());
-        }
-        match again() {
-            Ok(done) => return Ok(done),
-            Err(still) => wrong = still,
-        }
-    }
-    Err(wrong)
 }
 
 /// Returns the recipe of a machine with what was given, and beside that with what the machine was started with before.
@@ -247,6 +223,7 @@ fn without_what_is_missing(starts: &mut Vec<Start>) -> Vec<Fault> {
 fn prepare(
     request: &RecipeRequest,
     options: StartOptions<'_>,
+    others: &mut ReplicaHosts,
     listener: Listener<'_>,
 ) -> Result<Start, Vec<Diagnostic>> {
     let (host, claim) = rehearsed(request, settings::host(request.user_net)?, listener)?;
@@ -254,6 +231,10 @@ fn prepare(
     options.named(request, name)?;
     let log = settings::log_file(name)?;
     let adopts = recovery::goes_on(&*host, name).is_some();
+    if !adopts && !options.is_handed_over {
+        let warnings = others.against(name, request)?;
+        warnings.iter().for_each(|warning| listener(&StartEvent::Warning(warning)));
+    }
     // One that runs already is said to have been started.
     claim.emulated.iter().filter(|_| !adopts).for_each(|line| listener(&StartEvent::Emulated(line)));
     let request = request.with(&claim.given);

@@ -136,6 +136,7 @@ mod snapshots;
 mod ssh;
 mod stdlib;
 mod storage_plans;
+mod takeover;
 mod targets;
 mod texts;
 mod top;

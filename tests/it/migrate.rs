@@ -61,10 +61,10 @@ error: web did not start
  |
  = hint: its log: [tmp]/log/web.log
 ";
-    ends(&hosts.source.run(&["start", "web"]), 3, refused);
+    ends(&hosts.source.run(&["start", "web"]), 5, refused);
     ends(
         &hosts.source.run(&["run", "config/recipes/web.rhai"]),
-        3,
+        5,
         refused.split("error: web did not start").next().unwrap(),
     );
 }
@@ -244,7 +244,7 @@ fn a_guest_that_runs_there_and_is_not_ready_in_time_stays_there() {
     assert!(done.stderr.contains("vm6: web runs, and was not ready within"), "{done:?}");
     assert_eq!(hosts.source.run(&["start", "web"]).code, 5);
     ends(&hosts.source.run(&["migrate", "--resume", "web"]), 0, "vmrun: starting web on vm6\nvmrun: web runs on vm6\n");
-    assert_eq!(hosts.source.run(&["start", "web"]).code, 3);
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 5);
     assert!(TwoHosts::runs(&hosts.target));
 }
 

@@ -180,7 +180,7 @@ vmrun: a replica of web is on vm6; 1 MiB were sent
     // Where it was it is not started any more, and it can be moved back.
     let refused = hosts.source.run(&["start", "web"]);
     assert!(
-        refused.code == 3
+        refused.code == 5
             && refused.stderr.contains(&format!("the machine web was moved to {}, which has it now", here()))
     );
     assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true));

@@ -1,7 +1,8 @@
 //! ssh(1) to another sandbox, for the moves of machines: it runs vmrun there, and carries what both say to each other.
 //!
 //! The file `ssh` of the state has lines of a word and what belongs to it: `host FOLDER`, the sandbox that is reached, none if nothing is;
-//! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `strike WHEN WHO WHAT`. WHAT is a frame:
+//! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `earlier`, which has that seem to be one that
+//! remembers no takeovers; `strike WHEN WHO WHAT`. WHAT is a frame:
 //! `take`, the request; `re:take`, the answer to it; `block`, one of a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which
 //! has called us, `target`, which we have called, or `ssh`, which we are;
 //! WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
@@ -36,6 +37,7 @@ struct Line {
     target: u32,
     /// The last request.
     asked: Arc<Mutex<String>>,
+    is_earlier: bool,
 }
 
 /// Runs `ssh OPTION… -- HOST vmrun migrate-receive`.
@@ -64,8 +66,8 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     command.env("VMRUN_CGROUP_DIR", at("fake/cgroup"));
     let mut child = command.spawn()?;
     let (to, from) = (child.stdin.take(), child.stdout.take());
-    let line =
-        || Line { strike: strike.clone(), struck: state.path("struck"), target: child.id(), asked: Arc::default() };
+    let (struck, target, is_earlier) = (state.path("struck"), child.id(), said.lines().any(|line| line == "earlier"));
+    let line = || Line { strike: strike.clone(), struck: struck.clone(), target, asked: Arc::default(), is_earlier };
     let (up, mut down) = (line(), line());
     down.asked = up.asked.clone();
     // It ends with us.
@@ -77,6 +79,12 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(SSH_FAILED))
 }
 
+/// Returns a message as a vmrun has it, or takes it, that knows of no takeovers.
+fn earlier(message: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message).replace("\"given_up\":[],", "");
+    text.replace("\"request\":\"taken_over\"", "\"request\":\"what_is_not_known\"").into_bytes()
+}
+
 impl Line {
     fn carry(&self, mut from: impl Read, mut to: impl Write, is_answer: bool) -> io::Result<()> {
         loop {
@@ -86,6 +94,10 @@ impl Line {
             let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
             from.read_exact(&mut bytes)?;
             let what = self.name(head[0], &bytes, is_answer);
+            if self.is_earlier && head[0] == b'M' {
+                bytes = earlier(&bytes);
+                head[1..].copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes());
+            }
             let strike = self.strike.as_ref().filter(|strike| strike.what == what);
             strike.filter(|strike| strike.is_before).inspect(|strike| self.hit(strike));
             to.write_all(&head)?;

@@ -1,13 +1,15 @@
 //! What the two sides of a move say to each other, as JSON objects.
 
 use super::record::{MoveState, StartedWith, is_id};
+use super::replication::Takeover;
 use crate::diag::{Blame, Fault};
 use crate::image::archive::{DiskForm, Manifest};
 use crate::image::fields::Fields;
 use crate::model::VmName;
 use serde_json::{Value, json};
 
-/// The protocol that this vmrun speaks; both sides have to speak the same.
+/// The protocol that this vmrun speaks; both sides have to speak the same. What was added to it without another number is left out by
+/// who does not know it: `taken` of a greeting, `given_up` of the answer to it.
 pub(crate) const PROTOCOL: u64 = 2;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
@@ -27,6 +29,32 @@ pub(crate) struct Hello {
     pub(crate) from: String,
     /// Whether the machine stays there, and only a replica of it comes.
     pub(crate) is_replica: bool,
+    /// The replicas from which the machine was taken over, there or before.
+    pub(crate) taken: Vec<Takeover>,
+}
+
+/// How far a move is on the host that answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    /// How far it is, if it is known.
+    pub(crate) state: Option<MoveState>,
+    /// The protocol of who answers.
+    pub(crate) protocol: u64,
+    /// His vmrun.
+    pub(crate) vmrun: String,
+    /// The replicas among those that were taken which he has sent; nothing of a vmrun that remembers no takeovers.
+    pub(crate) given_up: Option<Vec<String>>,
+}
+
+/// A machine that was taken over from its replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TakenAway {
+    /// The name of the replica.
+    pub(crate) id: String,
+    /// When that was, in seconds since 1970.
+    pub(crate) at: u64,
+    /// Where it was moved from there.
+    pub(crate) moved_to: Option<String>,
 }
 
 /// A machine that is offered. Its texts follow, a frame each.
@@ -71,17 +99,21 @@ pub(crate) enum Request {
     Forget,
     /// To undo it.
     Abort,
+    /// Whether the machine was taken over from one of these replicas. It is no part of a move, and asked without a greeting.
+    TakenOver(VmName, Vec<String>),
 }
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// How far the move is, if it is known; and the protocol and the vmrun of who answers.
-    State(Option<MoveState>, u64, String),
+    /// How far the move is.
+    State(State),
     /// It was done.
     Done,
     /// It was not done, for this.
     Refused(Vec<Fault>),
+    /// How a machine was taken over, if it was.
+    Taken(Option<TakenAway>),
 }
 
 impl Request {
@@ -92,7 +124,7 @@ impl Request {
             Self::Hello(hello) => json!({
                 "request": "hello", "protocol": hello.protocol, "vmrun": hello.vmrun, "id": hello.id,
                 "machine": hello.machine.as_str(), "from": hello.from,
-                "replica": hello.is_replica,
+                "replica": hello.is_replica, "taken": hello.taken.iter().map(Takeover::value).collect::<Vec<_>>(),
             }),
             Self::Offer(offer) => json!({
                 "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
@@ -107,6 +139,9 @@ impl Request {
             Self::Start => of("start"),
             Self::Forget => of("forget"),
             Self::Abort => of("abort"),
+            Self::TakenOver(machine, replicas) => {
+                json!({ "request": "taken_over", "machine": machine.as_str(), "replicas": replicas })
+            }
         };
         value.to_string().into_bytes()
     }
@@ -123,6 +158,7 @@ impl Request {
                 machine: of.text("machine")?.parse()?,
                 from: of.text("from")?.into(),
                 is_replica: of.switch("replica")?,
+                taken: if of.is_null("taken") { Vec::new() } else { takeovers(of.list("taken")?)? },
             }),
             "offer" => Self::Offer(Box::new(Offer {
                 manifest: manifest(of.text("manifest")?)?,
@@ -141,6 +177,7 @@ impl Request {
             "start" => Self::Start,
             "forget" => Self::Forget,
             "abort" => Self::Abort,
+            "taken_over" => Self::TakenOver(of.text("machine")?.parse()?, texts(of.list("replicas")?)?),
             other => return Err(Fault::host(format!("nobody here knows the request {other:?}"))),
         })
     }
@@ -151,13 +188,18 @@ impl Answer {
     pub(crate) fn text(&self) -> Vec<u8> {
         let fault = |fault: &Fault| json!({ "message": fault.message, "hint": fault.hint, "code": fault.blame.code() });
         let value = match self {
-            Self::State(state, protocol, vmrun) => json!({
-                "answer": "state", "state": state.map(MoveState::word), "protocol": protocol, "vmrun": vmrun,
+            Self::State(state) => json!({
+                "answer": "state", "state": state.state.map(MoveState::word), "protocol": state.protocol,
+                "vmrun": state.vmrun, "given_up": state.given_up,
             }),
             Self::Done => json!({ "answer": "done" }),
             Self::Refused(faults) => {
                 let faults: Vec<Value> = faults.iter().take(FAULTS).map(fault).collect();
                 json!({ "answer": "refused", "faults": faults })
+            }
+            Self::Taken(taken) => {
+                let value = |it: &TakenAway| json!({ "id": it.id, "at": it.at, "moved_to": it.moved_to });
+                json!({ "answer": "taken", "taken": taken.as_ref().map(value) })
             }
         };
         value.to_string().into_bytes()
@@ -168,10 +210,13 @@ impl Answer {
         let value: Value = serde_json::from_slice(text).map_err(|_| Fault::host("an answer came that is no JSON"))?;
         let of = Fields::of(&value, "an answer")?;
         Ok(match of.text("answer")? {
-            "state" => {
-                let state = if of.is_null("state") { None } else { Some(MoveState::of_word(of.text("state")?)?) };
-                Self::State(state, of.number("protocol", u64::MAX)?, of.text("vmrun")?.into())
-            }
+            "state" => Self::State(State {
+                state: if of.is_null("state") { None } else { Some(MoveState::of_word(of.text("state")?)?) },
+                protocol: of.number("protocol", u64::MAX)?,
+                vmrun: of.text("vmrun")?.into(),
+                given_up: if of.is_null("given_up") { None } else { Some(texts(of.list("given_up")?)?) },
+            }),
+            "taken" => Self::Taken(if of.is_null("taken") { None } else { Some(taken(of.value("taken")?)?) }),
             "done" => Self::Done,
             "refused" => Self::Refused(of.list("faults")?.iter().map(fault).collect::<Result<_, _>>()?),
             other => return Err(Fault::host(format!("nobody here knows the answer {other:?}"))),
@@ -181,6 +226,16 @@ impl Answer {
 
 fn id(text: &str) -> Result<String, Fault> {
     if is_id(text) { Ok(text.into()) } else { Err(Fault::host(format!("{text:?} is no name of a move"))) }
+}
+
+fn taken(value: &Value) -> Result<TakenAway, Fault> {
+    let of = Fields::of(value, "a takeover")?;
+    let moved_to = if of.is_null("moved_to") { None } else { Some(of.text("moved_to")?.into()) };
+    Ok(TakenAway { id: id(of.text("id")?)?, at: of.number("at", u64::MAX)?, moved_to })
+}
+
+fn takeovers(list: &[Value]) -> Result<Vec<Takeover>, Fault> {
+    list.iter().map(Takeover::read).collect()
 }
 
 fn fault(value: &Value) -> Result<Fault, Fault> {
@@ -226,6 +281,7 @@ mod tests {
             machine: "web".parse().unwrap(),
             from: "vm5".into(),
             is_replica: true,
+            taken: vec![Takeover { id: "fedcba9876543210".into(), from: "vm4".into(), at: 1_790_000_000 }],
         };
         let with = StartedWith {
             recipe: "/vm/web.rhai".into(),
@@ -253,14 +309,20 @@ mod tests {
             Request::Start,
             Request::Forget,
             Request::Abort,
+            Request::TakenOver("web".parse().unwrap(), vec!["0123456789abcdef".into()]),
         ];
         for request in requests {
             assert_eq!(Request::read(&request.text()), Ok(request));
         }
         let faults = vec![Fault::busy("no").hint("wait"), Fault::host("never")];
         let states = MoveState::ALL.map(Some).into_iter().chain([None]);
-        let states = states.map(|state| Answer::State(state, 1, "0.1.0".into()));
-        for answer in states.chain([Answer::Done, Answer::Refused(faults)]) {
+        let given_up = [None, Some(vec!["fedcba9876543210".to_string()])].into_iter().cycle();
+        let states = states
+            .zip(given_up)
+            .map(|(state, given_up)| Answer::State(State { state, protocol: 1, vmrun: "0.1.0".into(), given_up }));
+        let away = TakenAway { id: "0123456789abcdef".into(), at: 1_790_000_000, moved_to: Some("vm7".into()) };
+        let others = [Answer::Done, Answer::Refused(faults), Answer::Taken(None), Answer::Taken(Some(away))];
+        for answer in states.chain(others) {
             assert_eq!(Answer::read(&answer.text()), Ok(answer));
         }
     }
@@ -281,6 +343,11 @@ mod tests {
         );
         let hello = r#"{"request": "hello", "protocol": 1, "vmrun": "", "id": "../../etc", "machine": "web", "from": "", "replica": false}"#;
         assert_eq!(request(hello), "\"../../etc\" is no name of a move");
+        // What an earlier vmrun says is read.
+        let hello = hello.replace("../../etc", "0123456789abcdef");
+        assert!(matches!(Request::read(hello.as_bytes()), Ok(Request::Hello(hello)) if hello.taken.is_empty()));
+        let state = r#"{"answer": "state", "state": null, "protocol": 2, "vmrun": "0.1.0"}"#;
+        assert!(matches!(Answer::read(state.as_bytes()), Ok(Answer::State(state)) if state.given_up.is_none()));
         let answer = |text: &str| Answer::read(text.as_bytes()).unwrap_err().message;
         assert_eq!(answer(r#"{"answer": "state", "state": "asleep"}"#), "\"asleep\" is no state of a move");
     }

@@ -200,6 +200,12 @@ pub(crate) struct MoveRecord {
 }
 
 impl MoveRecord {
+    /// Returns that of a machine that is another host's by now, which has taken it over from a replica.
+    pub(crate) fn taken_over(machine: VmName, id: String, peer: String, at: u64, with: StartedWith) -> Self {
+        let (state, runs, is_shared, was_at, made) = (MoveState::Moved, false, false, None, Vec::new());
+        Self { id, machine, state, peer, at, runs, is_shared, with, was_at, made }
+    }
+
     /// Returns its text.
     pub(crate) fn text(&self) -> String {
         let document = json!({
@@ -245,7 +251,7 @@ impl MoveRecord {
 
     fn is_at(&self, peer: &str) -> Fault {
         let name = &self.machine;
-        let fault = Fault::host(format!("the machine {name} was moved to {peer}, which has it now"));
+        let fault = Fault::busy(format!("the machine {name} was moved to {peer}, which has it now"));
         let back = format!("`vmrun migrate {name} HOST` there brings it back");
         let lost = format!("`vmrun migrate --forget {name}` lets this one be started if that one is gone for ever");
         fault.hint(format!("{back}; {lost}"))

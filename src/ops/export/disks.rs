@@ -1,6 +1,6 @@
 //! The disks of a machine, as they come into an export.
 
-use super::moment::{Sources, no_volume};
+use super::moment::{ReadAim, Sources, no_volume};
 use crate::diag::Fault;
 use crate::host::export::DiskSource;
 use crate::host::facts::Facts as _;
@@ -61,7 +61,7 @@ fn own_disk(
     }
     let home = match &disk.place {
         DiskPlace::File(path) => Home::File(path.clone()),
-        DiskPlace::Volume(name, _) => Home::Volume(in_the_clear(host, name)?),
+        DiskPlace::Volume(name, _) => Home::Volume(in_the_clear(host, name, machine, sources.aim)?),
         DiskPlace::Device(_) => {
             let fault =
                 Fault::host(format!("{} is a device of this host, and nothing that another one has", path.display()));
@@ -100,13 +100,26 @@ struct FoundVolume {
 }
 
 /// Returns what a volume is made as again whose bytes are read.
-fn in_the_clear(host: &System, name: &VolumeName) -> Result<Volume, Fault> {
-    let found = volume(host, name)?;
-    if found.is_encrypted {
-        let fault = Fault::host(format!("the volume {name} is encrypted, and would be in the clear in an export"));
-        return Err(fault.hint("`vmrun export … --zfs-send` has it as it is, for who has its key"));
+fn in_the_clear(host: &System, name: &VolumeName, machine: &MachineDisks, aim: ReadAim) -> Result<Volume, Fault> {
+    let (found, vm) = (volume(host, name)?, machine.name());
+    if !found.is_encrypted {
+        return Ok(found.volume);
     }
-    Ok(found.volume)
+    let (clear, hint) = match aim {
+        ReadAim::Export => ("in an export", "`vmrun export … --zfs-send` has it as it is, for who has its key".into()),
+        // Who starts it there needs its key, which nobody sends: a move that stopped it first would end with a machine that starts nowhere.
+        ReadAim::Move => (
+            "on the other host",
+            format!(
+                "`vmrun stop {vm}` and `vmrun export {vm} - --zfs-send | ssh HOST vmrun import -` have it there as it is; \
+                 `zfs load-key {name}` there takes who has its key, and `vmrun remove {vm}` here comes before its start"
+            ),
+        ),
+        ReadAim::Replica => {
+            ("on the other host", format!("`vmrun export {vm} FILE --zfs-send` keeps it as it is, for who has its key"))
+        }
+    };
+    Err(Fault::host(format!("the volume {name} is encrypted, and would be in the clear {clear}")).hint(hint))
 }
 
 fn volume(host: &System, name: &VolumeName) -> Result<FoundVolume, Fault> {

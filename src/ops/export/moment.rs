@@ -59,6 +59,18 @@ pub(super) struct Reading {
     pub(super) sends: bool,
 }
 
+/// What disks are read for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::ops) enum ReadAim {
+    /// A file, or who reads it.
+    #[default]
+    Export,
+    /// Another host, which gets the machine.
+    Move,
+    /// Another host, which keeps it.
+    Replica,
+}
+
 /// Where disks are read that are not read where they live, by where they do.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Sources {
@@ -66,6 +78,15 @@ pub(in crate::ops) struct Sources {
     pub(super) others: BTreeMap<PathBuf, PathBuf>,
     /// Snapshots that are sent.
     pub(super) sent: BTreeMap<PathBuf, String>,
+    /// What for.
+    pub(super) aim: ReadAim,
+}
+
+impl Sources {
+    /// Returns that of disks that are read where they live.
+    pub(in crate::ops) fn of(aim: ReadAim) -> Self {
+        Self { aim, ..Self::default() }
+    }
 }
 
 /// The disks of a machine at one moment.

@@ -7,9 +7,10 @@ use crate::host::moved_disks::{self, ComingDisk, Seen};
 use crate::host::moves::{self, MoveLock};
 use crate::host::peer::Peer;
 use crate::host::sparse::SparseDisk;
-use crate::host::{Settings, clock, files, replicas};
+use crate::host::{Settings, clock, files, replicas, replication};
 use crate::image::migration::{
-    Answer, Away, Frame, Hello, Made, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith,
+    Answer, Away, Frame, Hello, Made, MoveRecord, MoveState, Offer, PROTOCOL, Request, StartedWith, State, TakenAway,
+    Takeover,
 };
 use crate::model::VmName;
 use crate::ops::{settings, stopped};
@@ -24,6 +25,8 @@ struct Coming {
     record: Option<MoveRecord>,
     /// Where the machine was moved before, if it comes back.
     was_at: Option<Away>,
+    /// The replicas that this host has sent of those that the machine was taken over from: it comes back.
+    given_up: Vec<String>,
     disks: Vec<ComingDisk>,
 }
 
@@ -87,10 +90,13 @@ fn answer(settings: &Settings, peer: &mut Peer, coming: &mut Option<Coming>, req
     let mut frames = Vec::new();
     let done = match (request, coming.as_mut()) {
         (Request::Hello(hello), None) => Coming::begin(settings, hello).map(|begun| {
-            let state = Answer::State(begun.state(), PROTOCOL, env!("CARGO_PKG_VERSION").into());
+            let (state, given_up) = (begun.state(), Some(begun.given_up.clone()));
             *coming = Some(begun);
-            state
+            Answer::State(State { state, protocol: PROTOCOL, vmrun: env!("CARGO_PKG_VERSION").into(), given_up })
         }),
+        (Request::TakenOver(machine, replicas), _) => {
+            taken_here(settings, &machine, &replicas).map(Answer::Taken).map_err(Into::into)
+        }
         (Request::Hello(_), Some(_)) | (_, None) => {
             Err(Fault::host("a move begins with a greeting, which comes once").into())
         }
@@ -128,6 +134,19 @@ fn texts(peer: &mut Peer, offer: &Offer) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(texts)
 }
 
+/// Returns how a machine was taken over on this host from one of these replicas, if it was, and was not given up since.
+fn taken_here(settings: &Settings, name: &VmName, replicas: &[String]) -> Result<Option<TakenAway>, Fault> {
+    let known = replication::read(settings, name)?;
+    let Some(Takeover { id, at, .. }) = known.taken_among(replicas) else { return Ok(None) };
+    let record = moves::read(settings, name)?;
+    // It was taken back by who asks.
+    if record.as_ref().is_some_and(|record| record.state == MoveState::Moved && replicas.contains(&record.id)) {
+        return Ok(None);
+    }
+    let moved_to = record.and_then(|record| record.away()).map(|away| away.host);
+    Ok(Some(TakenAway { id: id.clone(), at: *at, moved_to }))
+}
+
 impl Coming {
     /// Finds out how far a move is here.
     fn begin(settings: &Settings, hello: Hello) -> Result<Self, Vec<Diagnostic>> {
@@ -150,7 +169,7 @@ impl Coming {
             // What this host has left of a machine that was here is in the way, and told as that.
             let begun = record.filter(|record| !record.is_over() && record.away().is_none());
             begun.map_or(Ok(()), |record| Err(super::begun_already(&record)))?;
-            return Ok(Self::new(settings, hello, lock, None, None));
+            return Self::new(settings, hello, lock, None, None);
         }
         let (record, was_at) = match record {
             Some(record) if record.id == hello.id && !record.state.is_of_giver() => {
@@ -161,7 +180,7 @@ impl Coming {
             Some(record) => return Err(super::begun_already(&record).into()),
             None => (None, None),
         };
-        Ok(Self::new(settings, hello, lock, record, was_at))
+        Self::new(settings, hello, lock, record, was_at)
     }
 
     fn new(
@@ -170,8 +189,12 @@ impl Coming {
         lock: MoveLock,
         record: Option<MoveRecord>,
         was_at: Option<Away>,
-    ) -> Self {
-        Self { settings: settings.clone(), hello, _lock: lock, record, was_at, disks: Vec::new() }
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let given_up = replication::read(settings, &hello.machine)?.sent_among(&hello.taken);
+        let taken = hello.taken.iter().find(|one| given_up.contains(&one.id));
+        // This host was away when it was taken over, and hears of it now.
+        let was_at = was_at.or_else(|| taken.map(|one| Away { host: hello.from.clone(), since: one.at }));
+        Ok(Self { settings: settings.clone(), hello, _lock: lock, record, was_at, given_up, disks: Vec::new() })
     }
 
     fn name(&self) -> &VmName {
@@ -279,6 +302,8 @@ impl Coming {
     /// Keeps a replica that is whole, and so many in all; what is not whole goes as well.
     fn keep(&self, count: u64) -> Result<(), Fault> {
         let own = &self.at(&[MoveState::Whole])?.id;
+        // What was taken over from here has come back, as far as it is kept.
+        replication::change(&self.settings, self.name(), |all| all.gone(&self.given_up))?;
         let (all, mut left) = (replicas::all(&self.settings, self.name())?, count.max(1));
         for record in all.iter().rev() {
             if record.id == *own || record.state == MoveState::Whole && left > 0 {
@@ -300,20 +325,19 @@ impl Coming {
             let fault = Fault::busy(format!("{name} runs here: its replica there would be a second one"));
             return Err(fault.hint(format!("`vmrun migrate {name} HOST` moves it; or stop it")).into());
         }
+        let away = moves::read(&self.settings, name)?.filter(|record| record.id != self.hello.id);
+        if let Some(fault) = away.and_then(|record| record.refusal()) {
+            let hint = "take the machine where it is; `vmrun replicate` from there sends a newer replica";
+            return Err(fault.hint(hint).into());
+        }
+        if replication::read(&self.settings, name)?.is_taken_back(&self.hello.id) {
+            let fault = Fault::busy(format!("{name} was taken back here, by somebody who vouched for the other host"));
+            return Err(fault.hint(format!("`vmrun remove {name}` on the host that is not to have it")).into());
+        }
         // One whose recipe is gone here is not to be started either, should it come back.
         let with = super::own_machine(name.as_str()).map(|(.., with)| with).unwrap_or_default();
-        let record = MoveRecord {
-            id: self.hello.id.clone(),
-            machine: name.clone(),
-            state: MoveState::Moved,
-            peer: self.hello.from.clone(),
-            at: clock::now(),
-            runs: false,
-            is_shared: false,
-            with,
-            was_at: None,
-            made: Vec::new(),
-        };
+        let (id, peer) = (self.hello.id.clone(), self.hello.from.clone());
+        let record = MoveRecord::taken_over(name.clone(), id, peer, clock::now(), with);
         let given =
             stopped::hold_moving(&mut settings::host(false)?, name, &[], |_| moves::write(&self.settings, &record));
         Ok(given?)
@@ -350,6 +374,12 @@ impl Coming {
     fn take(&mut self) -> Result<(), Fault> {
         self.against_replica()?;
         self.set(&[MoveState::Whole, MoveState::Named], MoveState::Named)?;
+        // From where it was taken over is known to whoever has it, until it is back there.
+        replication::change(&self.settings, &self.hello.machine, |all| {
+            all.gone(&self.given_up);
+            let others = self.hello.taken.iter().filter(|one| !self.given_up.contains(&one.id));
+            others.for_each(|one| all.takes(one.clone()));
+        })?;
         let record = self.at(&[MoveState::Named])?;
         moved_disks::name(&self.settings, &record.made)?;
         if record.runs { Ok(()) } else { self.set(&[MoveState::Named], MoveState::Here) }

@@ -3,7 +3,6 @@
 mod replica;
 
 use super::offered::{self, Offered};
-use super::other::OtherHost;
 use super::{Listener, MigrateEvent, MigrateOptions, Migrated, start};
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -13,10 +12,12 @@ use crate::host::moved_disks::{Seen, differing, half};
 use crate::host::moves::{self, MoveLock};
 use crate::host::signals::Signals;
 use crate::host::sparse::SparseDisk;
-use crate::host::{Settings, clock, files};
+use crate::host::{Settings, clock, files, replication};
 use crate::image::migration::{BlockDigests, Frame, Hello, MoveRecord, MoveState, Offer, PROTOCOL, Request};
 use crate::model::Size;
+use crate::ops::export::ReadAim;
 use crate::ops::installation::{Installation, Wanted};
+use crate::ops::other_host::OtherHost;
 use crate::ops::remote::Remote;
 use crate::ops::stop::{How, StopEvent, stop_each};
 use crate::ops::{settings, stopped};
@@ -130,6 +131,11 @@ impl<'a> Giver<'a> {
         }
         let downtime = self.down.map(|since| since.elapsed());
         self.set(MoveState::Moved)?;
+        let given_up = self.other.given_up();
+        replication::change(&self.settings, &self.record.machine, |all| {
+            all.taken.retain(|one| !given_up.contains(&one.id));
+        })
+        .may_fail("nobody asks any more whether a machine was taken that has come back");
         self.other
             .ask(&Request::Forget)
             .may_fail("the record there hinders no start; the next move of the machine tells of it");
@@ -176,7 +182,8 @@ impl<'a> Giver<'a> {
             name: Some(self.record.machine.to_string()),
             ..Wanted::of(with.recipe.clone())
         };
-        let offered = Offered::of(&offered::machine(&installation, wanted)?, self.record.is_shared)?;
+        let aim = if self.is_replica { ReadAim::Replica } else { ReadAim::Move };
+        let offered = Offered::of(&offered::machine(&installation, wanted)?, self.record.is_shared, aim)?;
         offered.left_out.iter().for_each(|what| (self.listener)(&MigrateEvent::LeftOut(what)));
         Ok(offered)
     }
@@ -190,6 +197,7 @@ impl<'a> Giver<'a> {
             machine: self.record.machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
             is_replica: self.is_replica,
+            taken: replication::read(&self.settings, &self.record.machine)?.taken,
         })
     }
 

@@ -6,7 +6,7 @@ use crate::host::sparse::SparseDisk;
 use crate::image::archive::Manifest;
 use crate::model::Machine;
 use crate::model::volume::DiskPlace;
-use crate::ops::export::{Sources, keys, manifest, own_disks, texts};
+use crate::ops::export::{ReadAim, Sources, keys, manifest, own_disks, texts};
 use crate::ops::installation::{Installation, Wanted, read};
 use crate::ops::machine_disks::MachineDisks;
 use crate::ops::settings;
@@ -47,7 +47,7 @@ fn passed(machine: &Machine) -> Option<String> {
 
 impl Offered {
     /// Reads all of a machine but what is on its disks.
-    pub(super) fn of(machine: &MachineDisks, is_shared: bool) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn of(machine: &MachineDisks, is_shared: bool, aim: ReadAim) -> Result<Self, Vec<Diagnostic>> {
         let recipe = read(&machine.wanted)?;
         // What it imports is known once it was evaluated.
         Installation::open()?.booted_by(&recipe, &machine.wanted)?;
@@ -58,7 +58,7 @@ impl Offered {
         }
         let (host, mut left_out) = (settings::host(false)?, Vec::new());
         let texts = texts(&recipe, &machine.wanted.path, &mut left_out)?;
-        let (parts, disks) = own_disks(&host, machine, &Sources::default(), &mut left_out)?;
+        let (parts, disks) = own_disks(&host, machine, &Sources::of(aim), &mut left_out)?;
         let disks: Vec<SparseDisk> = disks.into_iter().filter_map(DiskSource::disk).collect();
         left_out.extend(keys(&recipe, machine)?);
         let manifest = manifest(machine, &texts, parts).map_err(|fault| fault.context("it cannot be moved"))?;

@@ -1,15 +1,12 @@
 //! Replicas of machines: sent to another host, kept there, and taken there once the host that they came from is gone.
 
 use super::giver::Giver;
-use super::other::OtherHost;
-use super::{
-    Listener, MigrateEvent, MigrateOptions, begun_already, lock, new_record, own_machine, own_settings, remote,
-};
+use super::{Listener, MigrateEvent, MigrateOptions, SCHEME, begun_already, new_record, own_machine, own_settings};
 use crate::diag::{Diagnostic, Fault};
-use crate::host::environment::host_name;
-use crate::host::{Settings, clock, moved_disks, moves, replicas};
-use crate::image::migration::{Hello, MoveRecord, MoveState, PROTOCOL, Request};
+use crate::host::{Settings, clock, moved_disks, moves, replicas, replication};
+use crate::image::migration::{MoveRecord, MoveState, Takeover};
 use crate::model::{Size, VmName};
+use crate::ops::other_host::{OtherHost, remote};
 
 /// What is asked for.
 pub(crate) struct ReplicateRequest<'a> {
@@ -30,7 +27,7 @@ pub(crate) fn replicate(
     let (settings, remote) = (own_settings()?, remote(request.host)?);
     let found = own_machine(request.name)?;
     let name = found.0.clone();
-    let lock = lock(&settings, &name)?;
+    let lock = moves::lock_now(&settings, &name)?;
     if let Some(record) = moves::read(&settings, &name)?.filter(|record| !record.is_over()) {
         return Err(begun_already(&record).into());
     }
@@ -42,7 +39,7 @@ pub(crate) fn replicate(
 /// Removes all replicas of a machine from this host. Returns how many that were.
 pub(crate) fn forget_replicas(name: &VmName) -> Result<usize, Vec<Diagnostic>> {
     let settings = own_settings()?;
-    let _lock = lock(&settings, name)?;
+    let _lock = moves::lock_now(&settings, name)?;
     against_taking(&settings, name)?;
     let all = replicas::all(&settings, name)?;
     if all.is_empty() {
@@ -61,7 +58,7 @@ pub(crate) fn take_replica(
     listener: Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
     let settings = own_settings()?;
-    let _lock = lock(&settings, name)?;
+    let _lock = moves::lock_now(&settings, name)?;
     let newest = replicas::whole(&settings, name)?.pop().ok_or_else(|| no_replica(name))?;
     let begun = moves::read(&settings, name)?;
     let is_begun = begun.as_ref().is_some_and(|record| record.id == newest.id && record.state == MoveState::Named);
@@ -72,6 +69,9 @@ pub(crate) fn take_replica(
     against_source(&newest, fenced, options)?;
     listener(&MigrateEvent::FromReplica(name, &newest.peer, newest.at, clock::now().saturating_sub(newest.at)));
     let named = MoveRecord { state: MoveState::Named, runs: false, at: clock::now(), ..newest.clone() };
+    // Should that host come back without knowing it, it asks.
+    let takeover = Takeover { id: newest.id.clone(), from: newest.peer.clone(), at: clock::now() };
+    replication::change(&settings, name, |all| all.takes(takeover))?;
     // From here on it is known what there is to be finished.
     moves::write(&settings, &named)?;
     moved_disks::name(&settings, &newest.made)?;
@@ -83,6 +83,21 @@ pub(crate) fn take_replica(
 fn against_taking(settings: &Settings, name: &VmName) -> Result<(), Fault> {
     let begun = moves::read(settings, name)?.filter(|record| record.state == MoveState::Named);
     begun.map_or(Ok(()), |record| Err(begun_already(&record)))
+}
+
+/// Has a host not be asked any more whether it has taken a machine over: it has none of its replicas, and never will.
+pub(crate) fn forget_host(name: &VmName, host: &str) -> Result<(), Vec<Diagnostic>> {
+    let settings = own_settings()?;
+    let _lock = moves::lock_now(&settings, name)?;
+    let host = host.trim_start_matches(SCHEME);
+    let is_known = replication::change(&settings, name, |all| all.forget_host(host))?;
+    if is_known {
+        return Ok(());
+    }
+    let hosts: Vec<String> = replication::read(&settings, name)?.hosts().map(|(host, _)| host.to_string()).collect();
+    let fault = Fault::host(format!("no replica of {name} was sent to {host}"));
+    let there = (!hosts.is_empty()).then(|| format!("those of {name} went to {}", hosts.join(", ")));
+    Err(fault.maybe_hint(there).into())
 }
 
 fn no_replica(name: &VmName) -> Fault {
@@ -100,8 +115,7 @@ fn against_source(newest: &MoveRecord, fenced: Option<&str>, options: MigrateOpt
         return Err(fault.hint(format!("fence {host}, then say --fenced {host}")).into());
     }
     let mut other = OtherHost::new(host.clone(), remote(host)?, options.answer_within);
-    let asked = other.greet(replica_hello(newest)).and_then(|_| other.ask(&Request::GiveUp));
-    let Err(mut faults) = asked else { return Ok(()) };
+    let Err(mut faults) = other.give_up(name, &newest.id) else { return Ok(()) };
     if other.has_answered() {
         return Err(faults);
     }
@@ -111,15 +125,4 @@ fn against_source(newest: &MoveRecord, fenced: Option<&str>, options: MigrateOpt
     let fault = Fault::busy(format!("{host} does not tell whether {name} runs there"));
     faults.push(fault.hint(format!("fence it, so that it cannot run there, then say --fenced {host}")).into());
     Err(faults)
-}
-
-fn replica_hello(newest: &MoveRecord) -> Hello {
-    Hello {
-        protocol: PROTOCOL,
-        vmrun: env!("CARGO_PKG_VERSION").into(),
-        id: newest.id.clone(),
-        machine: newest.machine.clone(),
-        from: host_name().unwrap_or_else(|| "another host".into()),
-        is_replica: true,
-    }
 }

@@ -76,7 +76,7 @@ pub(super) fn again(record: &MoveRecord) -> Result<(), Vec<Diagnostic>> {
     let request =
         RecipeRequest { permit: permit(&with.permit), ..RecipeRequest::new(&path, false, &set, with.user_net) };
     let stop_within = Duration::from_millis(with.stop_within_ms);
-    let options = StartOptions { stop_within, wait: None, name: Some(name) };
+    let options = StartOptions { stop_within, wait: None, name: Some(name), is_handed_over: true };
     let said = Mutex::new(Vec::new());
     let heard = |event: &StartEvent<'_>| {
         // What a supervisor says that fails is all that tells why.

@@ -4,6 +4,7 @@ use super::Giver;
 use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::reflink::has_reflinks;
+use crate::host::replication;
 use crate::host::signals::Signals;
 use crate::image::archive::Home;
 use crate::image::migration::{BlockDigests, Request};
@@ -23,10 +24,25 @@ impl Giver<'_> {
             self.against_moment(&offered)?;
         }
         self.greet()?;
+        let (name, peer, id) = (self.record.machine.clone(), self.record.peer.clone(), self.record.id.clone());
+        if self.other.remembers_takeovers() {
+            // Whoever may have a replica is known before he has one.
+            replication::change(&self.settings, &name, |all| all.begun(&peer, &id))?;
+        } else {
+            let what = format!(
+                "{peer} has an earlier vmrun, which will not tell whether it has taken {name} over: nobody is asked before {name} is started here"
+            );
+            (self.listener)(&MigrateEvent::Note(&what));
+        }
         let sent = self.offer_all(&offered).and_then(|()| self.send_moment(offered));
         let sent = sent.and_then(|sent| self.other.ask(&Request::Keep(keep)).map(|()| sent));
-        if sent.is_err() && self.other.is_called() {
-            self.other.ask(&Request::Abort).may_fail("what is not whole there goes with the next replica");
+        if sent.is_ok() {
+            let count = usize::try_from(keep).unwrap_or(usize::MAX);
+            replication::change(&self.settings, &name, |all| all.kept(&peer, &id, count))
+                .may_fail("it is asked for more than it has");
+        } else if self.other.is_called() && self.other.ask(&Request::Abort).is_ok() {
+            replication::change(&self.settings, &name, |all| all.gone(&[id]))
+                .may_fail("it is asked for more than it has");
         }
         sent
     }
