@@ -59,17 +59,18 @@
 //! began, and the recipe. `+` is written before something is taken, `-` when it was given back or was refused. A line whose
 //! checksum is wrong was never written whole, and says nothing.
 
+mod lines;
+
 use super::holds::Hold;
 use super::step::Means;
 use crate::host::clock::Utc;
 use crate::host::{IN_JAIL, ON_HOST, Witness};
 use crate::model::{Exclusive, Role, VmName};
+pub use lines::line;
+use lines::words;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// CRC-32 as of gzip and Ethernet.
-const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// The owner of a journal: the process of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -266,7 +267,7 @@ pub(crate) fn has(own: &Exclusive) -> String {
     line(&["has", own.role.word(), &own.text])
 }
 
-/// Returns the line that says how the guest is running_cpus to stop. Whoever has asked the run to stop reads there how it came down.
+/// Returns the line that says how the guest is made to stop. Whoever has asked the run to stop reads there how it came down.
 pub(crate) fn stops(means: Means) -> String {
     line(&["stops", means.word()])
 }
@@ -305,41 +306,6 @@ fn owner(words: &[String]) -> Option<Owner> {
     let (pid, since) = (pid.parse().ok()?, since.parse().ok()?);
     let [started, boot, version, recipe] = [started, boot, version, recipe].map(Clone::clone);
     Some(Owner { pid, started, boot, space: String::new(), version, since, recipe })
-}
-
-/// Returns the line of a journal that has these words, with its checksum.
-pub fn line(words: &[&str]) -> String {
-    let text = words.iter().map(|word| escaped(word)).collect::<Vec<_>>().join(" ");
-    format!("{:08x} {text}\n", CHECKSUM.checksum(text.as_bytes()))
-}
-
-fn words(line: &str) -> Option<Vec<String>> {
-    let (sum, text) = line.split_once(' ')?;
-    let whole = sum == format!("{:08x}", CHECKSUM.checksum(text.as_bytes()));
-    whole.then(|| text.split(' ').map(unescaped).collect::<Option<_>>()).flatten()
-}
-
-/// Blanks, control characters and the escape itself as `%` and two hexadecimal digits.
-fn escaped(word: &str) -> String {
-    let is_meant = |c: char| matches!(c, '%' | ' ' | '\0'..='\x1f' | '\x7f');
-    let (mut text, mut rest) = (String::with_capacity(word.len()), word);
-    while let Some(at) = rest.find(is_meant) {
-        text += &rest[..at];
-        text += &format!("%{:02x}", rest.as_bytes()[at]);
-        rest = &rest[at + 1..];
-    }
-    text + rest
-}
-
-fn unescaped(word: &str) -> Option<String> {
-    let mut parts = word.split('%');
-    let mut text = parts.next()?.to_string();
-    for part in parts {
-        let code = u8::from_str_radix(part.get(..2)?, 16).ok()?;
-        text.push(char::from(code));
-        text += part.get(2..)?;
-    }
-    Some(text)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ import "std/guest" as guest;
 
 netboot(#{
     os: "debian", mirror: "http://192.168.77.1/debian", release: "bookworm", answers: "http://192.168.77.1/report1.cfg",
-    args: "console=ttyS0 DEBIAN_FRONTEND=text", address: "192.168.77.50",
+    args: "console=tty0 console=ttyS0 DEBIAN_FRONTEND=text", address: "192.168.77.50",
 });
 if init {
     write_file("[world]/www/report1.cfg", answers::debian(#{
