@@ -253,6 +253,8 @@ error: VNC cannot listen on the socket [tmp]/v: somebody does already
     }
     // Its file alone, which a listener leaves, is in nobody's way.
     drop(listener);
-    let done = sandbox.run(&["plan", "db.rhai"]);
-    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    // A process that another test starts at this moment has the listener too, until it has become its program.
+    let mut plans = (0..100).map(|_| sandbox.run(&["plan", "db.rhai"]));
+    let last = plans.by_ref().find(|done| done.code == 0).map(|done| done.stderr);
+    assert_eq!(last.as_deref(), Some(""));
 }
