@@ -74,11 +74,14 @@ impl ReplicaHosts {
     /// of one that may be.
     pub(crate) fn against(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
         let settings = settings::settings(settings::platform()?, false)?;
-        let (name, known) = (start.name, replication::read(&settings, start.name)?);
         // What says already that it is not here is told by whoever takes it for a run.
-        if known.is_empty() || moves::against(&settings, name).is_some() {
-            return Ok(Vec::new());
-        }
+        if moves::against(&settings, start.name).is_some() { Ok(Vec::new()) } else { self.against_moving(start) }
+    }
+
+    /// The same of a machine whose move was cut off.
+    pub(crate) fn against_moving(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
+        let settings = settings::settings(settings::platform()?, false)?;
+        let (name, known) = (start.name, replication::read(&settings, start.name)?);
         for (host, replicas) in known.hosts() {
             let is_taken_back = known.has_taken_back(host);
             let answer = match self.ask(host, name, replicas) {
@@ -179,9 +182,11 @@ fn taken_away(settings: &Settings, host: &str, taken: &TakenAway, start: &OwnSta
     let then = taken.moved_to.as_ref().map(|other| format!(", and has moved it to {other}")).unwrap_or_default();
     let fault =
         Fault::busy(format!("{host} has taken {name} over from its replica{then}: what is on the disks here is older"));
-    let hint = record.refusal().and_then(|refusal| refusal.hint);
     // It is asked again the next time.
-    if written.is_err() { fault } else { fault.maybe_hint(hint) }
+    if written.is_err() {
+        return fault.hint(format!("a move of {name} was cut off here: `vmrun migrate --forget {name}` ends it"));
+    }
+    fault.maybe_hint(record.refusal().and_then(|refusal| refusal.hint))
 }
 
 /// The fault of a host that does not tell.

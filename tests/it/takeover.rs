@@ -424,3 +424,40 @@ fn a_machine_that_is_held_is_asked_for_before_it_is_restarted() {
         "error: web was not restarted, and stays held\n |\n = hint: correct what is wrong; `vmrun stop web` stops it\n";
     ends(&done, 5, &format!("{SILENT}{stays}"));
 }
+
+const RESUMED: &str = "
+error: vm7 has taken web over from its replica: what is on the disks here is older
+ |
+ = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
+";
+
+const ABORTED: &str = "
+vmrun: starting web here again
+error: vm7 has taken web over from its replica: what is on the disks here is older
+ |
+ = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
+";
+
+#[test]
+fn a_move_that_was_cut_off_does_not_start_what_a_third_host_has_taken_over() {
+    for (end, said) in [("--resume", RESUMED), ("--abort", ABORTED)] {
+        let hosts = TwoHosts::new();
+        let third = third(&hosts);
+        assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+        assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+        hosts.strike("before source seal");
+        hosts.source.run(&["migrate", "web", "vm6"]);
+        hosts.strike("");
+        assert_eq!((hosts.source.read("fake/struck"), runs(&hosts)), ("seal".into(), (false, false)));
+        let known = alone(&third);
+        let done = third.run(&["start", "web", "--from-replica", &format!("--fenced={}", here())]);
+        assert_eq!(done.code, 0, "{done:?}");
+        third.write("fake/ssh", &known);
+        let done = hosts.patiently(&["migrate", end, "web"]);
+        ends(&done, 5, said);
+        assert!(runs(&hosts) == (false, false) && TwoHosts::runs(&third), "{end}: {done:?}");
+        let done = hosts.patiently(&["migrate", "--forget", "web"]);
+        assert_eq!(done.code, 0, "{end}: {done:?}");
+        ends(&hosts.source.run(&["start", "web"]), 5, &TAKEN.replace("vm6", "vm7"));
+    }
+}
