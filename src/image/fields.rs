@@ -39,6 +39,16 @@ impl<'a> Fields<'a> {
         Err(Fault::new(format!("the `{key}` of {} is {number}, and at most {most}", self.1)))
     }
 
+    /// Refuses what a vmrun has written that writes another form.
+    pub(super) fn require_form(&self, known: u64) -> Result<(), Fault> {
+        let form = self.number("form", u64::MAX)?;
+        if form == known {
+            return Ok(());
+        }
+        let fault = Fault::host(format!("it has form {form}, and this vmrun knows form {known}"));
+        Err(fault.hint("take the vmrun that has written it, or a newer one"))
+    }
+
     /// Returns a list.
     pub(super) fn list(&self, key: &str) -> Result<&'a [Value], Fault> {
         let list = self.0.get(key).and_then(Value::as_array).ok_or_else(|| self.without(key, "list"))?;

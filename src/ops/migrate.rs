@@ -21,6 +21,7 @@ use super::installation::Installation;
 use super::known;
 use super::other_host::remote;
 use super::remote::SCHEME;
+use super::replica_hosts::{OwnStart, ReplicaHosts};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::export::MoveProgress;
@@ -115,6 +116,11 @@ pub(crate) fn migrate(
     let Some((last, others)) = request.hosts.split_last() else { return Err(no_host().into()) };
     request.hosts.iter().try_for_each(|host| remote(host).map(drop))?;
     let found = own_machine(request.name)?;
+    if let (name, false, with) = &found {
+        // One that does not run may have been taken over while this host was away.
+        let warnings = ReplicaHosts::default().against(&OwnStart { name, fenced: None, with: with.clone() })?;
+        warnings.iter().for_each(|warning| listener(&MigrateEvent::Note(&warning.fault.message)));
+    }
     for host in others {
         let asked = MigrateRequest { dry_run: true, ..*request };
         // What is told of a machine is told when it goes.

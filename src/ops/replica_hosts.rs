@@ -15,6 +15,25 @@ use crate::image::migration::{MoveRecord, Replication, StartedWith, TakenAway};
 use crate::model::VmName;
 use std::collections::BTreeMap;
 
+/// A machine that is about to be started here, or given away.
+pub(crate) struct OwnStart<'a> {
+    /// The machine.
+    pub(crate) name: &'a VmName,
+    /// The host for which somebody vouches that it does not run the machine.
+    pub(crate) fenced: Option<&'a str>,
+    /// How it is started here.
+    pub(crate) with: StartedWith,
+}
+
+impl<'a> OwnStart<'a> {
+    /// That of a recipe's machine.
+    pub(crate) fn of(name: &'a VmName, request: &'a RecipeRequest) -> Self {
+        let params = request.set.iter().cloned().collect();
+        let with = StartedWith { recipe: absolute(&request.path).into(), params, ..StartedWith::default() };
+        Self { name, fenced: request.fenced.as_deref(), with }
+    }
+}
+
 /// The hosts that have replicas of machines of this one. Each is called once.
 #[derive(Default)]
 pub(crate) struct ReplicaHosts {
@@ -51,15 +70,18 @@ fn change(settings: &Settings, name: &VmName, change: impl FnOnce(&mut Replicati
 }
 
 impl ReplicaHosts {
-    /// Says why a machine may not be started, as another host has taken it over, or may have. Returns what is to be known of one that
-    /// may be.
-    pub(crate) fn against(&mut self, name: &VmName, request: &RecipeRequest) -> Result<Vec<Diagnostic>, Fault> {
+    /// Says why a machine may not be started, or given away, as another host has taken it over, or may have. Returns what is to be known
+    /// of one that may be.
+    pub(crate) fn against(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
         let settings = settings::settings(settings::platform()?, false)?;
-        let known = replication::read(&settings, name)?;
         // What says already that it is not here is told by whoever takes it for a run.
-        if known.is_empty() || moves::against(&settings, name).is_some() {
-            return Ok(Vec::new());
-        }
+        if moves::against(&settings, start.name).is_some() { Ok(Vec::new()) } else { self.against_moving(start) }
+    }
+
+    /// The same of a machine whose move was cut off.
+    pub(crate) fn against_moving(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
+        let settings = settings::settings(settings::platform()?, false)?;
+        let (name, known) = (start.name, replication::read(&settings, start.name)?);
         for (host, replicas) in known.hosts() {
             let is_taken_back = known.has_taken_back(host);
             let answer = match self.ask(host, name, replicas) {
@@ -67,16 +89,29 @@ impl ReplicaHosts {
                 answer => answer,
             };
             match answer {
-                Ok(Some(taken)) => return Err(taken_away(&settings, name, host, &taken, request)),
+                Ok(Some(taken)) => return Err(taken_away(&settings, host, &taken, start)),
                 Ok(None) if is_taken_back => change(&settings, name, |all| all.told(host))?,
                 Ok(None) => {}
-                Err(silence) if !silence.is_there && request.fenced.as_deref() == Some(host) => {
+                Err(silence) if !silence.is_there && start.fenced == Some(host) => {
                     change(&settings, name, |all| all.takes_back(host, clock::now()))?;
                 }
                 Err(silence) => return Err(untold(name, host, is_taken_back, &silence)),
             }
         }
-        self.against_origins(&settings, &known, request)
+        self.against_origins(&settings, &known, start)
+    }
+
+    /// Says of a machine that is only copied that another host has taken it over: what is here is old then. Who does not tell hinders
+    /// nothing.
+    pub(crate) fn against_old(&mut self, start: &OwnStart<'_>) -> Result<(), Fault> {
+        let settings = settings::settings(settings::platform()?, false)?;
+        let known = replication::read(&settings, start.name)?;
+        for (host, replicas) in known.hosts().filter(|(host, _)| !known.has_taken_back(host)) {
+            if let Ok(Some(taken)) = self.ask(host, start.name, replicas) {
+                return Err(taken_away(&settings, host, &taken, start));
+            }
+        }
+        Ok(())
     }
 
     /// Tells a host for which somebody has vouched that this one has taken the machine back. It refuses that where the machine runs there.
@@ -101,14 +136,14 @@ impl ReplicaHosts {
         &mut self,
         settings: &Settings,
         known: &Replication,
-        request: &RecipeRequest,
+        start: &OwnStart<'_>,
     ) -> Result<Vec<Diagnostic>, Fault> {
         let mut warnings = Vec::new();
         for (host, replicas) in known.origins() {
             match self.ask(host, &known.machine, replicas) {
                 Ok(None) => {}
-                Ok(Some(taken)) => return Err(taken_away(settings, &known.machine, host, &taken, request)),
-                Err(_) if request.fenced.as_deref() == Some(host) => {}
+                Ok(Some(taken)) => return Err(taken_away(settings, host, &taken, start)),
+                Err(_) if start.fenced == Some(host) => {}
                 Err(silence) => {
                     let (name, said) = (&known.machine, silence.said(host));
                     let what = format!(
@@ -136,9 +171,8 @@ impl ReplicaHosts {
 }
 
 /// Writes down that another host has taken a machine over, and returns the fault of that.
-fn taken_away(settings: &Settings, name: &VmName, host: &str, taken: &TakenAway, request: &RecipeRequest) -> Fault {
-    let params = request.set.iter().cloned().collect();
-    let with = StartedWith { recipe: absolute(&request.path).into(), params, ..StartedWith::default() };
+fn taken_away(settings: &Settings, host: &str, taken: &TakenAway, start: &OwnStart<'_>) -> Fault {
+    let (name, with) = (start.name, start.with.clone());
     let record = MoveRecord::taken_over(name.clone(), taken.id.clone(), host.into(), clock::now(), with);
     let written = moves::lock_now(settings, name).and_then(|_lock| {
         // A move that has begun meanwhile knows better.
@@ -148,9 +182,11 @@ fn taken_away(settings: &Settings, name: &VmName, host: &str, taken: &TakenAway,
     let then = taken.moved_to.as_ref().map(|other| format!(", and has moved it to {other}")).unwrap_or_default();
     let fault =
         Fault::busy(format!("{host} has taken {name} over from its replica{then}: what is on the disks here is older"));
-    let hint = record.refusal().and_then(|refusal| refusal.hint);
     // It is asked again the next time.
-    if written.is_err() { fault } else { fault.maybe_hint(hint) }
+    if written.is_err() {
+        return fault.hint(format!("a move of {name} was cut off here: `vmrun migrate --forget {name}` ends it"));
+    }
+    fault.maybe_hint(record.refusal().and_then(|refusal| refusal.hint))
 }
 
 /// The fault of a host that does not tell.
@@ -168,6 +204,6 @@ fn untold(name: &VmName, host: &str, is_taken_back: bool, silence: &Silence) -> 
         return fault.blame(blame).hint(format!("{first}; {never}"));
     }
     fault.hint(format!(
-        "fence it, so that {name} cannot run there, then say --fenced {host}; or wait by --wait; {never}"
+        "fence it, so that {name} cannot run there, then `vmrun start {name} --fenced {host}`; or wait for it by --wait; {never}"
     ))
 }

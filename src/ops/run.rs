@@ -3,7 +3,7 @@
 use super::events::Diary;
 use super::notice::{Notice, Notify};
 use super::recipe::{RecipeRequest, absolute};
-use super::replica_hosts::ReplicaHosts;
+use super::replica_hosts::{OwnStart, ReplicaHosts};
 use super::settings::{self, platform};
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -64,7 +64,7 @@ pub(crate) fn run(
     let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
     let Rehearsed { host, claim } =
         rehearse(&recipe, Box::new(host), &inputs, warned).map_err(|refused| refusal(refused, notify))?;
-    let warnings = ReplicaHosts::default().against(&claim.machine, &asked.recipe)?;
+    let warnings = ReplicaHosts::default().against(&OwnStart::of(&claim.machine, &asked.recipe))?;
     warnings.into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     claim.emulated.iter().for_each(|line| notify(Notice::Message(line.clone())));
     let diary = asked.events.as_deref().map(|path| Diary::open(path, &claim.machine)).transpose()?;

@@ -9,7 +9,7 @@ use super::events::Diary;
 use super::installation::{Installation, Wanted, did_you_mean};
 use super::known::wanted;
 use super::recipe::RecipeRequest;
-use super::replica_hosts::ReplicaHosts;
+use super::replica_hosts::{OwnStart, ReplicaHosts};
 use super::run::{Rehearsed, rehearse};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
@@ -23,7 +23,7 @@ use crate::model::instance::INSTANCE;
 use crate::model::permit::PermitOptions;
 use crate::supervise::order::order;
 use crate::supervise::recovery::{self, Aim};
-use crate::supervise::status::MachineStatus;
+use crate::supervise::status::{MachineState, MachineStatus};
 use crate::supervise::{Claim, Progress};
 use already::Already;
 use patience::{LOOK, patiently};
@@ -232,7 +232,7 @@ fn prepare(
     let log = settings::log_file(name)?;
     let adopts = recovery::goes_on(&*host, name).is_some();
     if !adopts && !options.is_handed_over {
-        let warnings = others.against(name, request)?;
+        let warnings = others.against(&OwnStart::of(name, request))?;
         warnings.iter().for_each(|warning| listener(&StartEvent::Warning(warning)));
     }
     // One that runs already is said to have been started.
@@ -271,6 +271,11 @@ pub(crate) fn prepare_again(status: &MachineStatus, listener: Listener<'_>) -> R
     if claim.machine != *name {
         let fault = Fault::host(format!("the recipe {} is of the machine {} by now", request.path, claim.machine));
         return Err(fault.hint(format!("`vmrun stop {name}`, then start the recipe")).into());
+    }
+    // What runs until it is stopped for this was taken over by nobody.
+    if status.state == MachineState::Failed {
+        let warnings = ReplicaHosts::default().against(&OwnStart::of(name, &request))?;
+        warnings.iter().for_each(|warning| listener(&StartEvent::Warning(warning)));
     }
     claim.emulated.iter().for_each(|line| listener(&StartEvent::Emulated(line)));
     let ready = Awaited::of(&claim);

@@ -6,6 +6,7 @@ use super::sandbox::{Done, same};
 use super::two_hosts::TwoHosts;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use vmrun::internals::supervise::status::MachineState;
 
 fn here() -> String {
     nix::unistd::gethostname().unwrap().into_string().unwrap()
@@ -74,7 +75,7 @@ error: web did not start
 const SILENT: &str = "
 error: vm6, which has a replica of web, does not tell whether it has taken web over: ssh: connect to host vm6 port 22: Connection refused
  |
- = hint: fence it, so that web cannot run there, then say --fenced vm6; or wait by --wait; `vmrun replicate web vm6 --forget` if it has no \
+ = hint: fence it, so that web cannot run there, then `vmrun start web --fenced vm6`; or wait for it by --wait; `vmrun replicate web vm6 --forget` if it has no \
  replica any more, and never will
 ";
 
@@ -377,4 +378,86 @@ error: vm6, which has a replica of web, does not tell whether it has taken web o
  = hint: have the same vmrun on both hosts; `vmrun replicate web vm6 --forget` if it has no replica any more, and never will
 ",
     );
+}
+
+#[test]
+fn what_was_taken_over_is_neither_moved_nor_replicated_by_the_host_that_comes_back() {
+    let both = |args: &[&str]| {
+        let hosts = taken();
+        let third = third(&hosts);
+        ends(&hosts.source.run(args), 5, TAKEN);
+        assert_eq!((runs(&hosts), third.names("config/recipes")), ((false, true), vec!["rom.fd".to_string()]));
+        assert!(!third.path("config/replicas").exists());
+    };
+    both(&["migrate", "web", "vm7"]);
+    both(&["migrate", "web", "vm7", "--dry-run"]);
+    both(&["replicate", "web", "vm7"]);
+    // Where nobody tells it is not moved, and may be replicated: that starts nothing.
+    let hosts = replicated();
+    let third = third(&hosts);
+    let known = hosts.source.read("fake/ssh");
+    let only_third: String =
+        known.lines().filter(|line| !line.starts_with("host ")).map(|line| format!("{line}\n")).collect();
+    hosts.source.write("fake/ssh", &only_third);
+    ends(&hosts.source.run(&["migrate", "web", "vm7"]), 5, SILENT);
+    let done = hosts.source.run(&["replicate", "web", "vm7"]);
+    assert_eq!((done.code, third.names("config/replicas")), (0, vec!["web".to_string()]), "{done:?}");
+    // One that runs has not been away.
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm6"]), 0, "vmrun: web runs\n");
+    let done = hosts.source.run(&["migrate", "web", "vm7"]);
+    assert_eq!((done.code, TwoHosts::runs(&third)), (0, true), "{done:?}");
+}
+
+#[test]
+fn a_machine_that_is_held_is_asked_for_before_it_is_restarted() {
+    let hosts = TwoHosts::new();
+    let text = hosts.source.read("config/recipes/web.rhai");
+    let once = "restart(#{ on: [\"crash\"], delay: \"20ms\", limit: 1, within: \"10m\" });\n";
+    hosts.source.write("config/recipes/web.rhai", &format!("{once}{text}"));
+    assert_eq!(hosts.source.run(&["replicate", "web", "vm6"]).code, 0);
+    hosts.source.write("fake/exits", "3\n3\n");
+    hosts.source.run(&["start", "web"]);
+    hosts.source.until("web", |status| status.state == MachineState::Failed);
+    alone(&hosts.source);
+    let done = hosts.source.run(&["restart", "web"]);
+    let stays =
+        "error: web was not restarted, and stays held\n |\n = hint: correct what is wrong; `vmrun stop web` stops it\n";
+    ends(&done, 5, &format!("{SILENT}{stays}"));
+}
+
+const RESUMED: &str = "
+error: vm7 has taken web over from its replica: what is on the disks here is older
+ |
+ = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
+";
+
+const ABORTED: &str = "
+vmrun: starting web here again
+error: vm7 has taken web over from its replica: what is on the disks here is older
+ |
+ = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
+";
+
+#[test]
+fn a_move_that_was_cut_off_does_not_start_what_a_third_host_has_taken_over() {
+    for (end, said) in [("--resume", RESUMED), ("--abort", ABORTED)] {
+        let hosts = TwoHosts::new();
+        let third = third(&hosts);
+        assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+        assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+        hosts.strike("before source seal");
+        hosts.source.run(&["migrate", "web", "vm6"]);
+        hosts.strike("");
+        assert_eq!((hosts.source.read("fake/struck"), runs(&hosts)), ("seal".into(), (false, false)));
+        let known = alone(&third);
+        let done = third.run(&["start", "web", "--from-replica", &format!("--fenced={}", here())]);
+        assert_eq!(done.code, 0, "{done:?}");
+        third.write("fake/ssh", &known);
+        let done = hosts.patiently(&["migrate", end, "web"]);
+        ends(&done, 5, said);
+        assert!(runs(&hosts) == (false, false) && TwoHosts::runs(&third), "{end}: {done:?}");
+        let done = hosts.patiently(&["migrate", "--forget", "web"]);
+        assert_eq!(done.code, 0, "{end}: {done:?}");
+        ends(&hosts.source.run(&["start", "web"]), 5, &TAKEN.replace("vm6", "vm7"));
+    }
 }

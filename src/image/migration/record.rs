@@ -221,11 +221,7 @@ impl MoveRecord {
     pub(crate) fn read(text: &str) -> Result<Self, Fault> {
         let value: Value = serde_json::from_str(text).map_err(|_| Fault::host("it is no JSON"))?;
         let of = Fields::of(&value, "it")?;
-        let form = of.number("form", u64::MAX)?;
-        if form != FORM {
-            let fault = Fault::host(format!("it has form {form}, and this vmrun knows form {FORM}"));
-            return Err(fault.hint("take the vmrun that has written it, or a newer one"));
-        }
+        of.require_form(FORM)?;
         let id = of.text("id")?;
         if !is_id(id) {
             return Err(Fault::host(format!("{id:?} is no name of a move")));

@@ -108,11 +108,7 @@ impl Replication {
     pub(crate) fn read(text: &str) -> Result<Self, Fault> {
         let value: Value = serde_json::from_str(text).map_err(|_| Fault::host("it is no JSON"))?;
         let of = Fields::of(&value, "it")?;
-        let form = of.number("form", u64::MAX)?;
-        if form != FORM {
-            let fault = Fault::host(format!("it has form {form}, and this vmrun knows form {FORM}"));
-            return Err(fault.hint("take the vmrun that has written it, or a newer one"));
-        }
+        of.require_form(FORM)?;
         Ok(Self {
             machine: of.text("machine")?.parse()?,
             keepers: of.list("hosts")?.iter().map(Keeper::read).collect::<Result<_, _>>()?,

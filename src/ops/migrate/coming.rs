@@ -389,7 +389,7 @@ impl Coming {
     fn start(&mut self) -> Result<(), Vec<Diagnostic>> {
         self.against_replica()?;
         self.set(&[MoveState::Named, MoveState::Starting], MoveState::Starting)?;
-        start::again(self.at(&[MoveState::Starting])?)?;
+        start::again(self.at(&[MoveState::Starting])?, true)?;
         Ok(self.set(&[MoveState::Starting], MoveState::Here)?)
     }
 

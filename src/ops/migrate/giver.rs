@@ -19,6 +19,7 @@ use crate::ops::export::ReadAim;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::other_host::OtherHost;
 use crate::ops::remote::Remote;
+use crate::ops::replica_hosts::{OwnStart, ReplicaHosts};
 use crate::ops::stop::{How, StopEvent, stop_each};
 use crate::ops::{settings, stopped};
 use std::path::PathBuf;
@@ -99,7 +100,19 @@ impl<'a> Giver<'a> {
     /// Goes on with one that was cut off.
     pub(super) fn go_on(mut self) -> Result<Migrated, Vec<Diagnostic>> {
         self.signals = Some(Signals::install()?);
+        self.against_takeover()?;
         self.go(None)
+    }
+
+    /// Refuses to go on with a machine that this host has not given yet, and that does not run: it may have been taken over while this
+    /// host was away.
+    fn against_takeover(&self) -> Result<(), Vec<Diagnostic>> {
+        let (name, with) = (&self.record.machine, self.record.with.clone());
+        if self.record.state == MoveState::Given || start::is_up(name)? {
+            return Ok(());
+        }
+        let asked = ReplicaHosts::default().against_moving(&OwnStart { name, fenced: None, with });
+        Ok(asked.map(drop)?)
     }
 
     fn go(mut self, offered: Option<Offered>) -> Result<Migrated, Vec<Diagnostic>> {
@@ -431,7 +444,7 @@ impl<'a> Giver<'a> {
         self.set(MoveState::Sending)?;
         if self.record.runs && !start::is_up(&name)? {
             (self.listener)(&MigrateEvent::StartsHere(&name));
-            start::again(&self.record)?;
+            start::again(&self.record, self.down.is_some())?;
         }
         moves::forget(&self.settings, &name)?;
         (self.listener)(&MigrateEvent::Undone(&name, &self.record.peer));

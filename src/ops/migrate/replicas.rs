@@ -7,6 +7,7 @@ use crate::host::{Settings, clock, moved_disks, moves, replicas, replication};
 use crate::image::migration::{MoveRecord, MoveState, Takeover};
 use crate::model::{Size, VmName};
 use crate::ops::other_host::{OtherHost, remote};
+use crate::ops::replica_hosts::{OwnStart, ReplicaHosts};
 
 /// What is asked for.
 pub(crate) struct ReplicateRequest<'a> {
@@ -27,6 +28,10 @@ pub(crate) fn replicate(
     let (settings, remote) = (own_settings()?, remote(request.host)?);
     let found = own_machine(request.name)?;
     let name = found.0.clone();
+    if let (name, false, with) = &found {
+        // What was taken over while this host was away is older here than its own replica.
+        ReplicaHosts::default().against_old(&OwnStart { name, fenced: None, with: with.clone() })?;
+    }
     let lock = moves::lock_now(&settings, &name)?;
     if let Some(record) = moves::read(&settings, &name)?.filter(|record| !record.is_over()) {
         return Err(begun_already(&record).into());

@@ -62,7 +62,8 @@ pub(super) fn is_up(name: &VmName) -> Result<bool, Fault> {
 }
 
 /// Starts a machine as it was started before, and makes sure that it runs then. One that runs already is one that was started.
-pub(super) fn again(record: &MoveRecord) -> Result<(), Vec<Diagnostic>> {
+/// One that was not handed over right now may have been taken over by somebody else meanwhile, who is asked.
+pub(super) fn again(record: &MoveRecord, is_handed_over: bool) -> Result<(), Vec<Diagnostic>> {
     let (name, with) = (&record.machine, &record.with);
     let path = with.recipe.display().to_string();
     let instance = with.params.get(INSTANCE);
@@ -76,7 +77,7 @@ pub(super) fn again(record: &MoveRecord) -> Result<(), Vec<Diagnostic>> {
     let request =
         RecipeRequest { permit: permit(&with.permit), ..RecipeRequest::new(&path, false, &set, with.user_net) };
     let stop_within = Duration::from_millis(with.stop_within_ms);
-    let options = StartOptions { stop_within, wait: None, name: Some(name), is_handed_over: true };
+    let options = StartOptions { stop_within, wait: None, name: Some(name), is_handed_over };
     let said = Mutex::new(Vec::new());
     let heard = |event: &StartEvent<'_>| {
         // What a supervisor says that fails is all that tells why.
