@@ -7,6 +7,7 @@ const { functions, variables } = words(process.argv[2] ?? "vmrun");
 const quoted = (names) => names.map((name) => `"${name}"`).join(" ");
 process.stdout.write(`; Written by packaging/editors/queries.mjs from the words of vmrun; make editors does it again.
 
+(shebang) @comment
 (line_comment) @comment
 (block_comment) @comment
 (doc_comment) @comment @comment.documentation

@@ -10,7 +10,7 @@ module.exports = grammar({
     word: ($) => $.identifier,
 
     rules: {
-        recipe: ($) => repeat($._item),
+        recipe: ($) => seq(optional($.shebang), repeat($._item)),
 
         _item: ($) =>
             choice(
@@ -65,6 +65,8 @@ module.exports = grammar({
         content: () => token.immediate(prec(1, /([^`$]|``|\$[^{`])+/)),
         substitution: ($) => seq(token.immediate("${"), repeat($._item), "}"),
 
+        // The first line, for the kernel. One that stands elsewhere is none, and what is in it are words.
+        shebang: () => token.immediate(prec(1, /#![^\n]*/)),
         line_comment: () => token(prec(-1, /\/\/.*/)),
         doc_comment: () => token(choice(/\/\/\/[^\/\n].*/, /\/\/!.*/)),
         block_comment: ($) => seq("/*", repeat(choice($.block_comment, $._commented)), "*/"),

@@ -1,5 +1,6 @@
 ; Written by packaging/editors/queries.mjs from the words of vmrun; make editors does it again.
 
+(shebang) @comment
 (line_comment) @comment
 (block_comment) @comment
 (doc_comment) @comment @comment.documentation

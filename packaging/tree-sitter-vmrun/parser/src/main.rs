@@ -66,7 +66,7 @@ fn kinds(parser: &mut Parser, files: &[String]) -> Result<()> {
 /// Marks the bytes of a node: those of its children are theirs.
 fn mark(node: Node<'_>, above: Option<char>, text: &str, kinds: &mut [char]) {
     let own = match node.kind() {
-        "line_comment" | "doc_comment" | "block_comment" => Some('c'),
+        "shebang" | "line_comment" | "doc_comment" | "block_comment" => Some('c'),
         "text" | "character" | "template" => Some('t'),
         "number" => Some('n'),
         "substitution" => Some('m'),
