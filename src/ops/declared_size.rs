@@ -48,13 +48,13 @@ impl Undersized {
 }
 
 /// Returns the disks of a machine as [`undersized`] does; none of one whose recipe cannot be read, which is told elsewhere.
-pub(super) fn undersized_of(host: &System, installation: &Installation, wanted: Wanted) -> Vec<Undersized> {
+pub(super) fn undersized_of(host: &System, installation: &Installation, wanted: &Wanted) -> Vec<Undersized> {
     let of = |recipe: Recipe| {
-        let booted = installation.booted_by(&recipe, &wanted).ok()?;
+        let booted = installation.booted_by(&recipe, wanted).ok()?;
         let machine = MachineDisks::among(wanted.clone(), &booted).ok()?;
         Some(undersized(host, installation, &recipe, &machine))
     };
-    read(&wanted).ok().and_then(of).unwrap_or_default()
+    read(wanted).ok().and_then(of).unwrap_or_default()
 }
 
 /// Returns the disks of a machine that are larger than its recipe says. A recipe that does not rehearse says nothing.

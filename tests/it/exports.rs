@@ -278,6 +278,32 @@ error: the machine web is exported at the moment
 }
 
 #[test]
+fn an_export_leaves_a_machine_alone_whose_name_is_that_of_its_record() {
+    let host = running("tank/web", "");
+    let text = host.read("web.rhai").replace("\"web\"", "\"web.export\"").replace("web.vars", "other.vars");
+    let text = text.replace("zroot/vm/web", "zroot/vm/other").replace("tank/web", "tank/other");
+    host.write("other.rhai", &text);
+    fs::write(host.path("vm/other.vars"), "vars".repeat(1024)).unwrap();
+    ended(&host.run(&["start", "other.rhai"]), 0, "vmrun: web.export runs\n");
+    let status = host.status("web.export").unwrap();
+    kill(status.supervisor.unwrap());
+    kill(status.guest.unwrap());
+    // What its run has left is its own.
+    let record = host.read("state/.web.export.lock");
+    same(
+        &host.run(&["export", "web", "web.tar"]).stderr,
+        "
+error: the export of web would be noted as web.export, and a machine has that name
+ |
+ = hint: `vmrun stop web.export`, then export web
+",
+    );
+    assert_eq!(host.run(&["stop", "web", "--within", "1s"]).code, 0);
+    assert_eq!(host.run(&["export", "web", "web.tar"]).code, 0);
+    assert_eq!(host.read("state/.web.export.lock"), record);
+}
+
+#[test]
 fn what_is_no_name_of_a_file_is_refused_before_anything_is_packed() {
     let host = running("tank/web", "exit 7");
     for name in ["", "..", "new/"] {

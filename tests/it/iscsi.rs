@@ -102,3 +102,30 @@ fn a_check_needs_no_session() {
     same(&done.stderr, "vmrun: nothing is wrong with 1 recipe, after 3 rehearsals");
     assert_eq!(done.code, 0);
 }
+
+#[test]
+fn a_disk_of_vm_bhyve_is_that_of_its_target_and_one_that_names_none_is_to_be_finished() {
+    let host = host("\"iqn.a:web\"");
+    let imported = |name: &str| {
+        let disk = format!("disk0_type=\"virtio-blk\"\ndisk0_dev=\"iscsi\"\ndisk0_name=\"{name}\"\n");
+        host.write("g1.conf", &format!("loader=\"uefi\"\ncpu=1\nmemory=512M\n{disk}"));
+        host.run(&["import", "g1.conf"])
+    };
+    for (name, word) in [
+        ("iqn.a:web", "let disk = iscsi(\"iqn.a:web\");\n"),
+        ("iqn.a:web/0", "let disk = iscsi(\"iqn.a:web\");\n"),
+        ("iqn.a:web/3", "let disk = iscsi(\"iqn.a:web\", #{ lun: 3 });\n"),
+    ] {
+        let done = imported(name);
+        assert!(done.code == 0 && done.stdout.contains(word), "{done:?}");
+        assert!(done.stderr.ends_with("vmrun: same machine\n"), "{done:?}");
+    }
+    let done = imported("target0");
+    assert!(
+        done.code == 1 && done.stdout.contains("let disk = param(\"disk\", \"/dev/iscsi/target0/0\");\n"),
+        "{done:?}"
+    );
+    let told = "error: the disk of the iSCSI target target0/0 is not known: it is so while it is there only\n |\n \
+                = hint: see `iscsictl -L`, and run the recipe with `--set disk=/dev/daN`\n";
+    assert!(done.stderr.ends_with(told), "{done:?}");
+}

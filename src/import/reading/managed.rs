@@ -69,12 +69,11 @@ fn disk(disk: &vmbhyve::Disk, import: &mut Import) {
             let read = target.rsplit_once('/').and_then(|(target, lun)| {
                 Some(IscsiDisk { target: target.parse().ok()?, lun: lun.parse().ok()?, portal: None })
             });
-            match read {
-                Some(iscsi) => drop(import.iscsi.insert(disk.path.clone(), iscsi)),
-                None => {
-                    let what = format!("the disk of the iSCSI target {target}");
-                    import.unknown_disks.insert(disk.path.clone(), what);
-                }
+            if let Some(iscsi) = read {
+                import.iscsi.insert(disk.path.clone(), iscsi);
+            } else {
+                let what = format!("the disk of the iSCSI target {target}");
+                import.unknown_disks.insert(disk.path.clone(), what);
             }
         }
         (Some(size), vmbhyve::DiskKind::File) => drop(import.disks.insert(disk.path.clone(), size)),

@@ -10,7 +10,7 @@ use crate::model::VmName;
 use crate::supervise::holds::Hold;
 use crate::supervise::journal::{self, Work};
 use crate::supervise::recovery;
-use crate::supervise::recovery::exports::record_of;
+use crate::supervise::recovery::exports::{is_of_run, record_of};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ impl ExportRecord {
     /// Takes it, for a file that is going to be written, and takes away what an export has left that was killed.
     pub(super) fn take(host: &mut System, machine: &VmName, to: Option<&Path>) -> Result<Self, Fault> {
         let name = record_of(machine)?;
+        if is_of_run(host, &name) {
+            let fault =
+                Fault::busy(format!("the export of {machine} would be noted as {name}, and a machine has that name"));
+            return Err(fault.hint(format!("`vmrun stop {name}`, then export {machine}")));
+        }
         if recovery::holder(host, &name).is_some() {
             return Err(Fault::busy(format!("{machine} is exported already")).hint("wait until that has ended"));
         }

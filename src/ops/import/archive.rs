@@ -113,7 +113,7 @@ pub(crate) fn import(from: Unpacker, options: &MoveOptions<'_>, tell: MoveTell<'
     let given_back = host.store_mut().clear(&name);
     let kept = kept.map_err(named)?;
     given_back?;
-    let undersized = undersized_of(&host, &installation, wanted_as(&name, &moved.params, &plan.recipe));
+    let undersized = undersized_of(&host, &installation, &wanted_as(&name, &moved.params, &plan.recipe));
     Ok(Moved { kept, undersized, ..moved })
 }
 

@@ -22,6 +22,12 @@ pub(crate) fn work_of(record: &VmName, journal: &Journal) -> Option<Work> {
     journal.work.clone().or_else(|| by_name().filter(|_| says_nothing))
 }
 
+/// Returns whether the name of an export's record is that of a machine, which has a run there.
+pub(crate) fn is_of_run(host: &dyn Host, record: &VmName) -> bool {
+    let there = host.store().record(record);
+    there.is_some_and(|there| !matches!(work_of(record, &journal(&there)), Some(Work::Export(_))))
+}
+
 /// Returns what is gone and has left something of a machine that is to be given back first, as people call it. The next change of its
 /// disks takes away what one has left by halves.
 pub(crate) fn left_by(host: &dyn Host, name: &VmName) -> Option<String> {
