@@ -196,7 +196,7 @@ impl Sessions<'_> {
             };
             let texts = calls.iter().filter(|call| !is_list(call)).map(text);
             let answers = setting.answers.iter().cloned().chain(texts).collect();
-            Scenario { answers, interfaces, ..setting.clone() }
+            Scenario { interfaces, answers, ..setting.clone() }
         };
         if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
             return Ok(Vec::new());
