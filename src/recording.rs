@@ -8,6 +8,7 @@ pub(crate) mod arms;
 pub(crate) mod asked;
 pub(crate) mod call;
 pub(crate) mod carriers;
+pub(crate) mod dates;
 pub(crate) mod download;
 pub(crate) mod ends;
 pub(crate) mod escape;
@@ -114,6 +115,7 @@ pub(crate) const NAMES: &[&str] = &[
     "shutdown",
     "sleep",
     "socat",
+    "sockstat",
     "swtpm",
     "sysctl",
     "sysrc",

@@ -62,16 +62,16 @@ const AFTER: &str = "\
 The command runs with stand-ins in the place of these programs, however they are called. They do
 nothing, write down how they were called, and answer:
   bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs
-  dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt ifconfig
-  install jail jexec jls kenv killall kldload kldstat kldunload ln logger mail mailx
-  makefs mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep ping
-  pkg pkill poweroff pw qemu-img rctl reboot rm rmdir route sendmail service shutdown
-  sleep socat swtpm sysctl sysrc touch truncate umount uname unxz unzstd vale-ctl wall
-  wget xz zfs zpool zstd
+  dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt hostname
+  ifconfig install jail jexec jls kenv killall kldload kldstat kldunload ln logger mail
+  mailx makefs mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep
+  ping pkg pkill poweroff pw qemu-img rctl reboot rm rmdir route sendmail service
+  shutdown sleep socat sockstat swtpm sysctl sysrc touch truncate umount uname unxz
+  unzstd vale-ctl wall wget xz zfs zpool zstd
 What changes something succeeds without a word. What only asks sees what was changed before; what
 is made up for it is told. Of a script that loads no modules, those that it asks for are loaded.
 bhyve ends as --exits says. The list of interfaces is the host's own, or has em0 with
-192.168.2.5/24 where there is no ifconfig. Where a script reads /etc/rc.subr and this host has none, it
+192.168.2.5/24 where there is no ifconfig of FreeBSD. Where a script reads /etc/rc.subr and this host has none, it
 does what rc.subr(8) says; /etc/rc.conf is what `--answer /etc/rc.conf=FILE` gives, else empty, with the
 service switched on. A download makes an empty file. Programs for files, as cp and mkdir, do what they
 are called for, but for dd and what is large in an enclosure; a template that is not here counts as
@@ -98,7 +98,8 @@ the real disk. The standard input is empty. A password is `***` wherever it is s
 
 A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
 with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
-the other way, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it; else each
+the other way, with somebody who answers late or never where it asks by ping or nc, with other numbers of
+processes, with something to read, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it; else each
 that its text and its calls name) there and not there; what is asked only then is tried in turn. What
 differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be said in a recipe
 stands in its first lines as NOT DERIVED, and the exit code is 1.

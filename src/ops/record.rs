@@ -304,7 +304,8 @@ impl Request<'_> {
                         Err(faults) => differences = Some(Err(faults)),
                     }
                 }
-                let told: Vec<String> = gaps.iter().map(|gap| gap.message.clone()).chain(wrong(&differences)).collect();
+                let told: Vec<String> =
+                    gaps.iter().map(|gap| gap.message.clone()).chain(wrong(differences.as_ref())).collect();
                 if !told.is_empty() {
                     let flow = Flow { gaps: [flow.gaps.clone(), told].concat(), ..flow.clone() };
                     text = recorded::recipe(&steps, &flow, self.target(), &self.shown(), &init)?;
@@ -337,7 +338,7 @@ impl Request<'_> {
 }
 
 /// Returns what a proof has found wrong, as the first lines of a recipe have it.
-fn wrong(differences: &Option<Result<Vec<String>, Vec<Diagnostic>>>) -> Vec<String> {
+fn wrong(differences: Option<&Result<Vec<String>, Vec<Diagnostic>>>) -> Vec<String> {
     match differences {
         None => Vec::new(),
         Some(Ok(lines)) => lines.clone(),

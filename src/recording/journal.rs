@@ -85,6 +85,7 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, setting.exits_of.as_deref().unwrap_or_default().as_bytes());
     put(&mut bytes, if setting.has_modules { b"modules" } else { b"none" });
     put(&mut bytes, setting.processes_before.to_string().as_bytes());
+    put(&mut bytes, if setting.has_input { b"input" } else { b"none" });
     put(&mut bytes, setting.interfaces.as_bytes());
     put(&mut bytes, setting.files.len().to_string().as_bytes());
     for file in &setting.files {
@@ -122,6 +123,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     let exits_of = Some(text(take(&mut rest)?)).filter(|_| is_of_one);
     let has_modules = take(&mut rest)? == b"modules";
     let processes_before = number(take(&mut rest)?)?;
+    let has_input = take(&mut rest)? == b"input";
     let interfaces = text(take(&mut rest)?);
     let count: usize = number(take(&mut rest)?)?;
     if count > rest.len() {
@@ -161,6 +163,7 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         are_failing,
         has_modules,
         processes_before,
+        has_input,
     })
 }
 
@@ -270,14 +273,14 @@ mod tests {
         #[test]
         fn settings_read_back(
             exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize,
-            (has_modules, processes_before) in (any::<bool>(), any::<usize>()), interfaces in ".{0,9}",
+            (has_modules, processes_before, has_input) in (any::<bool>(), any::<usize>(), any::<bool>()), interfaces in ".{0,9}",
             answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>(), any::<Option<usize>>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
             (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder, is_socket: false }).collect();
             let answers = answers.into_iter().map(|(words, text, status, times)| Prepared { words, text, status, times }).collect();
             let setting = Scenario {
-                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules, processes_before
+                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules, processes_before, has_input
             };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }

@@ -16,6 +16,8 @@ pub(crate) enum Lost {
     },
     /// A command that is about a process by its number, which is another one in each run.
     Process(String),
+    /// A name that the shell has filled in nothing for, as no file of that pattern is there.
+    Pattern(String),
     /// A file that the script writes, and that no word of a recipe writes.
     Unsaid {
         /// Its path.
@@ -44,12 +46,20 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
         |path: &String| files.iter().any(|one| matches!(one, Lost::File { path: other, .. } if other == path));
     let unsaid = recording.unsaid.iter().filter(|(path, _)| !is_told(path)).cloned();
     let unsaid: Vec<Lost> = unsaid.map(|(path, is_named)| Lost::Unsaid { path, is_named }).collect();
-    for one in programs.chain(processes).chain(files).chain(unsaid) {
+    let patterns = recording.calls.iter().filter(|call| !call.reads && call.program() != "sh");
+    let patterns = patterns.flat_map(|call| call.args().iter().filter_map(|word| pattern(word)));
+    let patterns: Vec<Lost> = patterns.map(|word| Lost::Pattern(word.into())).collect();
+    for one in programs.chain(patterns).chain(processes).chain(files).chain(unsaid) {
         if !all.contains(&one) {
             all.push(one);
         }
     }
     all
+}
+
+/// Returns the part of a word that is a path with a `*` in it.
+fn pattern(word: &str) -> Option<&str> {
+    word.split([',', '=']).find(|part| part.contains('*') && part.contains('/') && !part.contains("://"))
 }
 
 /// Whether a call is about a process by its number: `rctl -a process:7:memoryuse:deny=3g`.

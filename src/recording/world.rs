@@ -119,6 +119,8 @@ pub struct Scenario {
     pub has_modules: bool,
     /// How many processes there were before the script: its own number is that much higher.
     pub processes_before: usize,
+    /// Whether the script reads something from its standard input, which is empty else.
+    pub has_input: bool,
 }
 
 /// What `ifconfig` prints on a host that is not known.
@@ -159,6 +161,7 @@ impl Default for Scenario {
             are_failing: false,
             has_modules: false,
             processes_before: 0,
+            has_input: false,
         }
     }
 }
@@ -245,9 +248,8 @@ impl World {
             "curl" | "fetch" | "wget" => kernel::download(program, args),
             "qemu-img" if ["info", "check"].contains(args.first().unwrap_or(&"")) => Answer::tells(""),
             "date" | "sleep" => Answer::tells(""),
-            "freebsd-version" | "hostname" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "uname" => {
-                host::ask(program, args)
-            }
+            "freebsd-version" | "hostname" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "sockstat"
+            | "uname" => host::ask(program, args),
             _ if self.programs.0.iter().any(|name| name == program) => self.missing(program),
             _ => Answer::done(),
         }

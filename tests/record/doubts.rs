@@ -318,3 +318,43 @@ fn a_machine_that_is_none_without_a_program_is_told_with_it() {
     assert!(done.stderr.contains("\"\" is not a MAC address") && done.stderr.contains(what), "{}", done.stderr);
     assert_eq!(done.code, 1);
 }
+
+#[test]
+fn the_time_the_standard_input_and_files_that_are_not_there_are_told() {
+    let told = |script: &str, what: &str| {
+        let done = record(&Sandbox::new(), script, &[]);
+        assert!(done.code == 1 && done.stderr.contains(what), "{script}\n{}", done.stderr);
+    };
+    let dated = "the script has the date, or the time, in `a-20";
+    told(&format!("D=$(awk 'BEGIN {{ print strftime(\"%Y%m%d\") }}')\nbhyve -c 1 -m 1G {ROM} a-$D"), dated);
+    told(
+        &format!("printf 'name? '; read N\nbhyve -c 1 -m 1G {ROM} ${{N:-a}}"),
+        "what the script calls hangs on what it reads from its standard input, which is empty here",
+    );
+    told(
+        &format!(
+            "D=\nfor f in /vmrun-no-such/*.img; do D=\"$D -s 3,virtio-blk,$f\"; done\nbhyve -c 1 -m 1G $D {ROM} a"
+        ),
+        "the script names files by `/vmrun-no-such/*.img`, and none is there",
+    );
+    told(
+        &format!(
+            "D=\nfor z in $(zfs list -H -o name -r t/a); do D=\"$D -s 3,nvme,/dev/zvol/$z\"; done\nbhyve -c 1 -m 1G $D {ROM} a"
+        ),
+        "where `zfs list -H -o name -r t/a` finds something the script boots another machine than the recipe",
+    );
+    // One that is read and hangs on nothing is none.
+    proved(&format!("while read -r l; do :; done </etc/passwd\nread x\nbhyve -c 1 -m 1G {ROM} a"));
+    // The first tap that is free is another one where there is one.
+    let script = format!(
+        "n=0\nwhile ifconfig tap$n >/dev/null 2>&1; do n=$((n+1)); done\nifconfig tap$n create\nbhyve -c 1 -m 1G -s 2,virtio-net,tap$n {ROM} a\nifconfig tap$n destroy"
+    );
+    let done = record(&Sandbox::new(), &script, &[]);
+    same(
+        &done.stderr,
+        "\
+error: where `ifconfig tap0` finds something the script boots another machine than the recipe
+ |
+ = hint: record where it is so, with what it finds there by `--answer`",
+    );
+}

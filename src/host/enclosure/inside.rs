@@ -132,7 +132,7 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
         .args(words)
         .env("PATH", format!("{INSIDE}/bin:{path}"))
         .env(VARIABLE, INSIDE)
-        .stdin(Stdio::null())
+        .stdin(input(setting.has_input).map_err(|why| format!("a pipe: {why}"))?)
         .process_group(0);
     let said = match command.spawn() {
         Err(why) => format!("failed {}", why.raw_os_error().unwrap_or(Errno::ENOENT as i32)),
@@ -151,6 +151,16 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     wait_for_calm(talk);
     end_all();
     talk.write_all(&write_written(&written(&tree))).map_err(|why| why.to_string())
+}
+
+/// Returns the standard input of the script: nothing, or lines that answer whatever it asks.
+fn input(is_there: bool) -> io::Result<Stdio> {
+    if !is_there {
+        return Ok(Stdio::null());
+    }
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all("y\n".repeat(50).as_bytes())?;
+    Ok(reader.into())
 }
 
 /// The most numbers that are passed over.

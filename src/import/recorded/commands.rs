@@ -226,10 +226,7 @@ impl Writer<'_> {
             ) => {
                 let is_taken_away_before = self.steps.iter().take(at).any(|other| {
                     let args: Vec<&str> = other.call.args().iter().map(String::as_str).collect();
-                    let gone = match args.as_slice() {
-                        ["destroy", .., gone] | ["rename", .., gone, _] => gone,
-                        _ => return false,
-                    };
+                    let (["destroy", .., gone] | ["rename", .., gone, _]) = args.as_slice() else { return false };
                     other.call.program() == "zfs" && gone == name
                 });
                 // What is made later is not there at the first start.

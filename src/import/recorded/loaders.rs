@@ -52,13 +52,13 @@ mod tests {
     use crate::model::{Bhyveload, Loader};
 
     fn shown(guards: &[Option<&str>]) -> String {
-        let load = |(at, guard): (usize, &Option<&str>)| Loading {
+        let load = |(at, guard): (usize, Option<&str>)| Loading {
             name: at.to_string(),
             when: When::Always,
             guard: guard.map(String::from),
             loader: Loader::Bhyveload(Bhyveload::default()),
         };
-        let all: Vec<Loading> = guards.iter().enumerate().map(load).collect();
+        let all: Vec<Loading> = guards.iter().copied().enumerate().map(load).collect();
         chosen(&all.iter().collect::<Vec<_>>(), |load| load.name.clone())
     }
 

@@ -103,7 +103,12 @@ impl Sessions<'_> {
             Ok(Some((recording, tests))) => {
                 let news = questions(&recording.calls, &before.recording.calls);
                 let node = Node { answered, recording, news };
+                let known = guards.gaps.len();
                 guards.compare(&shown, before, &node);
+                // What is asked then is asked of another machine.
+                if guards.gaps.len() > known {
+                    return Ok(None);
+                }
                 for test in tests.iter().filter(|test| asked.iter().all(|known| known.path != test.path)) {
                     let is_there = !files::exists(Path::new(&test.path));
                     let other = FileState {
@@ -128,6 +133,18 @@ impl Sessions<'_> {
             }
         }
     }
+}
+
+/// Whether two recordings boot the same machines, with the same arguments.
+fn has_same_machines(one: &Recording, other: &Recording) -> bool {
+    let booted = |recording: &'_ Recording| -> Vec<Vec<String>> {
+        let boots = recording.calls.iter().filter(|call| call.boots().is_some());
+        let mut all: Vec<Vec<String>> = boots.map(|call| call.argv.clone()).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    booted(one) == booted(other)
 }
 
 /// Says that questions find something.
@@ -166,6 +183,11 @@ impl Guards {
         let (usual, other) = (&before.recording, &node.recording);
         // One that gives up there does nothing that a recipe could say.
         if !other.calls.iter().any(|call| call.boots().is_some()) {
+            return;
+        }
+        if !has_same_machines(usual, other) {
+            let fault = Fault::new(format!("where {shown} the script boots another machine than the recipe"));
+            self.gaps.push(fault.hint("record where it is so, with what it finds there by `--answer`"));
             return;
         }
         let is_there = |call: &Call| other.calls.iter().any(|there| there.argv == call.argv);

@@ -6,12 +6,12 @@ use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
-use crate::host::{files, program};
+use crate::host::{clock, files, program};
 use crate::model::Argv;
 use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost, made_up,
+    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, dates, lost, made_up,
     system_files, words,
 };
 use std::path::Path;
@@ -129,6 +129,8 @@ impl Sessions<'_> {
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
     pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let mut gaps = self.hanging_on_time(command, usual)?;
+        gaps.extend(dated(usual));
+        gaps.extend(self.hanging_on_input(command, usual)?);
         gaps.extend(self.hanging_on_answers(command, usual)?);
         let names = self.called_programs(usual);
         if names.is_empty() {
@@ -168,6 +170,18 @@ impl Sessions<'_> {
         (!names.is_empty()).then(|| Fault::new(what).hint("record where it is"))
     }
 
+    /// Tells if what the script calls hangs on what it reads.
+    fn hanging_on_input(&mut self, command: &[String], usual: &Recording) -> Result<Option<Fault>, Fault> {
+        let reads = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "read");
+        if standins::script(command).is_some_and(|script| !reads(&script.text)) {
+            return Ok(None);
+        }
+        let setting = Scenario { has_input: true, ..self.setting.clone() };
+        let what = "what the script calls hangs on what it reads from its standard input, which is empty here";
+        let fault = Fault::new(what).hint("let it have that as an argument, or by a variable");
+        Ok(self.is_other(command, &setting, usual)?.then_some(fault))
+    }
+
     /// Tells if what the script calls hangs on the time.
     fn hanging_on_time(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         if !usual.calls.iter().any(|call| call.program() == "date") {
@@ -196,7 +210,7 @@ impl Sessions<'_> {
             };
             let texts = calls.iter().filter(|call| !is_list(call)).map(text);
             let answers = setting.answers.iter().cloned().chain(texts).collect();
-            Scenario { answers, interfaces, ..setting.clone() }
+            Scenario { interfaces, answers, ..setting.clone() }
         };
         if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
             return Ok(Vec::new());
@@ -226,6 +240,24 @@ impl Sessions<'_> {
         let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
         Ok(other.is_some_and(|other| !has_same_acts(&other, usual)))
     }
+}
+
+/// Half a day, in seconds.
+const HALF_A_DAY: u64 = 43_200;
+
+/// Tells if today's date is in what a script calls that has not asked date(1) for it.
+fn dated(usual: &Recording) -> Option<Fault> {
+    if usual.calls.iter().any(|call| call.program() == "date") {
+        return None;
+    }
+    let now = clock::now();
+    // Somewhere on earth it is one of these days.
+    let days = [now.saturating_sub(HALF_A_DAY), now, now + HALF_A_DAY]
+        .map(|moment| clock::Utc(moment).to_string().chars().take_while(|c| *c != ' ').collect::<String>());
+    let acts = usual.calls.iter().filter(|call| !call.reads);
+    let word = acts.flat_map(Call::args).find(|word| dates::has(word, &days, now))?;
+    let what = format!("the script has the date, or the time, in `{}`, and the recipe has what that was", hide(word));
+    Some(Fault::new(what).hint("let the recipe ask for it: `let now = query(\"date\", [\"+%Y%m%d\"]);`"))
 }
 
 /// Lists programs.

@@ -362,6 +362,10 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
             let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
             fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
         }
+        Lost::Pattern(path) => {
+            let fault = Fault::new(format!("the script names files by `{}`, and none is there", hide(&path)));
+            fault.hint("record where they are, or write their names into the recipe")
+        }
         Lost::Process(line) => {
             let fault =
                 Fault::new(format!("`{}` is about a process, which has another number in each run", hide(&line)));

@@ -108,11 +108,11 @@ fn is_booted(recording: &Recording) -> bool {
 
 /// Returns the calls up to the last boot; up to the first one where a guest runs while the script goes on, which may be what it waits for.
 pub(super) fn before_boots(recording: &Recording) -> &[Call] {
-    let mut boots = recording.calls.iter().enumerate().filter(|(_, call)| call.boots().is_some());
-    let first = boots.next();
-    let is_beside = first.is_some_and(|(_, call)| !call.carriers.is_empty());
-    let last = if is_beside { first } else { boots.last().or(first) };
-    recording.calls.get(..last.map_or(recording.calls.len(), |(at, _)| at)).unwrap_or_default()
+    let boots = |call: &Call| call.boots().is_some();
+    let first = recording.calls.iter().position(boots);
+    let is_beside = first.and_then(|at| recording.calls.get(at)).is_some_and(|call| !call.carriers.is_empty());
+    let last = if is_beside { first } else { recording.calls.iter().rposition(boots) };
+    recording.calls.get(..last.unwrap_or(recording.calls.len())).unwrap_or_default()
 }
 
 /// Returns what a script asks before its boots and that somebody answered, each question once.
