@@ -131,6 +131,21 @@ impl Drop for Running {
     }
 }
 
+/// The machine, which is switched off when the test fails: who runs it would leave it to others.
+struct Machine<'a> {
+    running: Running,
+    world: &'a World,
+    network: &'a Network,
+}
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        if matches!(self.running.0.try_wait(), Ok(None)) {
+            let _ = self.world.vmrun(self.network, &["kill", "report1"]).output();
+        }
+    }
+}
+
 /// The network of the document, without its VLANs: a bridge, on which this host has an address.
 fn lab() -> Network {
     let network = Network::new("acceptance");
@@ -158,12 +173,12 @@ fn dnsmasq(world: &World, network: &Network) -> Running {
 }
 
 /// Waits for each stage, takes a picture of it, and tells when it came.
-fn stages(world: &World, network: &Network, mirror: &Mirror, machine: &mut Running) {
+fn stages(world: &World, network: &Network, mirror: &Mirror, machine: &mut Machine<'_>) {
     let begin = Instant::now();
     for (number, (said, means)) in STAGES.iter().enumerate() {
         let since = Instant::now();
         while !world.console().contains(said) {
-            let ended = machine.0.try_wait().unwrap();
+            let ended = machine.running.0.try_wait().unwrap();
             assert_eq!(
                 mirror.missing(),
                 None,
@@ -203,11 +218,12 @@ fn debian_is_installed_by_its_installer_from_ipxe_to_the_first_login() {
 
     let begin = Instant::now();
     let console = File::create(world.kept.join("console")).unwrap();
-    let mut machine = world.vmrun(&network, &["report1.rhai", "--init"]);
+    let mut command = world.vmrun(&network, &["report1.rhai", "--init"]);
     // Whoever closes the console's input presses no key, but the machine would be switched off.
     let (input, keeps) = std::io::pipe().unwrap();
     let log = File::create(world.kept.join("vmrun")).unwrap();
-    let mut machine = Running(machine.stdin(input).stdout(console).stderr(log).spawn().unwrap());
+    let running = Running(command.stdin(input).stdout(console).stderr(log).spawn().unwrap());
+    let mut machine = Machine { running, world: &world, network: &network };
     stages(&world, &network, &mirror, &mut machine);
 
     let said = in_guest(
@@ -218,7 +234,7 @@ fn debian_is_installed_by_its_installer_from_ipxe_to_the_first_login() {
     assert_eq!(said, (Some(0), "report1\nann\n/installed\n0\nStatus: install ok installed\n".into()));
     assert!(mirror.asked("report1.cfg") == 1 && mirror.asked("InRelease") > 0 && mirror.asked("/pool/") > 100);
     in_guest(&world, &network, "sudo -n systemctl poweroff");
-    let ended = machine.0.wait().unwrap();
+    let ended = machine.running.0.wait().unwrap();
     drop(keeps);
     let log = fs::read_to_string(world.kept.join("vmrun")).unwrap();
     assert_eq!(ended.code(), Some(0), "{log}");
