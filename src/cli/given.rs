@@ -43,7 +43,7 @@ pub(super) struct PermitArgs {
     #[arg(long, value_name = "TIME", value_parser = super::run::duration)]
     permit_ttl: Option<Duration>,
     /// Take over the reservation of a host that certainly writes no more: it was switched off, or cut off from the disk. Or start a machine
-    /// of which that host has a replica, and does not answer whether it has taken it over
+    /// of which that host has a replica, and does not answer whether it has taken it over. Several have commas between them: vm6,vm7
     #[arg(long, value_name = "HOST")]
     fenced: Option<String>,
 }

@@ -29,7 +29,7 @@ pub struct Permit {
     pub keep: Option<Argv>,
     /// Where the record stands that is it, if it is a reservation: vmrun itself has the commands then.
     pub reservation: Option<PathBuf>,
-    /// Which host is proved to be fenced, so that its reservation may be taken over.
+    /// Which hosts are proved to be fenced, so that their reservations may be taken over, with commas between them.
     pub fenced: Option<String>,
     /// What a line has in it by which the first command says that it holds; without that it is its first line.
     pub ready: Option<String>,

@@ -323,11 +323,16 @@ impl Claim {
         match &self.fenced {
             // Its guest ended when the host was started again.
             _ if knows_boots && is_same_host => None,
-            Some(host) if *host == other.host => None,
+            Some(fenced) if is_fenced(fenced, &other.host) => None,
             Some(host) => Some(Refusal::Fenced(record.clone(), host.clone())),
             None => Some(Refusal::Unproved(record.clone())),
         }
     }
+}
+
+/// Whether a host is one of those that are said to be fenced, with commas between them.
+pub(crate) fn is_fenced(said: &str, host: &str) -> bool {
+    said.split(',').any(|one| one == host)
 }
 
 /// Returns the record that a run has found, where it is still its own.

@@ -13,13 +13,14 @@ use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::{Settings, clock, moves, replication};
 use crate::image::migration::{MoveRecord, Replication, StartedWith, TakenAway};
 use crate::model::VmName;
+use crate::model::reservation::is_fenced;
 use std::collections::BTreeMap;
 
 /// A machine that is about to be started here, or given away.
 pub(crate) struct OwnStart<'a> {
     /// The machine.
     pub(crate) name: &'a VmName,
-    /// The host for which somebody vouches that it does not run the machine.
+    /// The hosts for which somebody vouches that they do not run the machine, with commas between them.
     pub(crate) fenced: Option<&'a str>,
     /// How it is started here.
     pub(crate) with: StartedWith,
@@ -31,6 +32,11 @@ impl<'a> OwnStart<'a> {
         let params = request.set.iter().cloned().collect();
         let with = StartedWith { recipe: absolute(&request.path).into(), params, ..StartedWith::default() };
         Self { name, fenced: request.fenced.as_deref(), with }
+    }
+
+    /// Whether somebody vouches for a host.
+    fn is_vouched(&self, host: &str) -> bool {
+        self.fenced.is_some_and(|fenced| is_fenced(fenced, host))
     }
 }
 
@@ -92,10 +98,15 @@ impl ReplicaHosts {
                 Ok(Some(taken)) => return Err(taken_away(&settings, host, &taken, start)),
                 Ok(None) if is_taken_back => change(&settings, name, |all| all.told(host))?,
                 Ok(None) => {}
-                Err(silence) if !silence.is_there && start.fenced == Some(host) => {
+                Err(silence) if !silence.is_there && start.is_vouched(host) => {
                     change(&settings, name, |all| all.takes_back(host, clock::now()))?;
                 }
-                Err(silence) => return Err(untold(name, host, is_taken_back, &silence)),
+                Err(silence) => {
+                    // Who has vouched for one is to vouch for both.
+                    let is_vouched = |other: &&str| *other != host && start.is_vouched(other);
+                    let vouched: Vec<&str> = known.hosts().map(|(other, _)| other).filter(is_vouched).collect();
+                    return Err(untold(name, (host, &vouched), is_taken_back, &silence));
+                }
             }
         }
         self.against_origins(&settings, &known, start)
@@ -143,7 +154,7 @@ impl ReplicaHosts {
             match self.ask(host, &known.machine, replicas) {
                 Ok(None) => {}
                 Ok(Some(taken)) => return Err(taken_away(settings, host, &taken, start)),
-                Err(_) if start.fenced == Some(host) => {}
+                Err(_) if start.is_vouched(host) => {}
                 Err(silence) => {
                     let (name, said) = (&known.machine, silence.said(host));
                     let what = format!(
@@ -189,8 +200,8 @@ fn taken_away(settings: &Settings, host: &str, taken: &TakenAway, start: &OwnSta
     fault.maybe_hint(record.refusal().and_then(|refusal| refusal.hint))
 }
 
-/// The fault of a host that does not tell.
-fn untold(name: &VmName, host: &str, is_taken_back: bool, silence: &Silence) -> Fault {
+/// The fault of a host that does not tell, where somebody vouches for others already.
+fn untold(name: &VmName, (host, vouched): (&str, &[&str]), is_taken_back: bool, silence: &Silence) -> Fault {
     let Silence { why, is_there } = silence;
     if is_taken_back && *is_there {
         return why.clone();
@@ -203,7 +214,8 @@ fn untold(name: &VmName, host: &str, is_taken_back: bool, silence: &Silence) -> 
         let first = why.hint.as_deref().unwrap_or("have the same vmrun on both hosts");
         return fault.blame(blame).hint(format!("{first}; {never}"));
     }
+    let fenced = [vouched, &[host]].concat().join(",");
     fault.hint(format!(
-        "fence it, so that {name} cannot run there, then `vmrun start {name} --fenced {host}`; or wait for it by --wait; {never}"
+        "fence it, so that {name} cannot run there, then `vmrun start {name} --fenced {fenced}`; or wait for it by --wait; {never}"
     ))
 }

@@ -218,6 +218,21 @@ fn third(hosts: &TwoHosts) -> Host {
 }
 
 #[test]
+fn several_hosts_that_do_not_answer_are_vouched_for_together() {
+    let hosts = replicated();
+    let _third = third(&hosts);
+    assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+    alone(&hosts.source);
+    ends(&hosts.source.run(&["start", "web"]), 5, SILENT);
+    // One after the other would never end: each start asks for both.
+    let both = SILENT.replace("vm6", "vm7").replace("--fenced vm7", "--fenced vm6,vm7");
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm6"]), 5, &both);
+    let both = SILENT.replace("--fenced vm6", "--fenced vm7,vm6");
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm7"]), 5, &both);
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm6,vm7"]), 0, "vmrun: web runs\n");
+}
+
+#[test]
 fn what_was_taken_over_and_moved_on_is_known_to_the_host_that_comes_back() {
     let hosts = taken();
     let third = third(&hosts);

@@ -75,6 +75,10 @@ fn what_a_script_waits_for_before_its_machine_the_recipe_waits_for() {
             format!("ping -c 1 nas || {{ echo no storage; exit 1; }}\n{boot}\nexit 0"),
             "run(\"ping\", [\"-c\", \"1\", \"nas\"]);",
         ),
+        (
+            format!("ping -c 1 nas || {{ sleep 5; ping -c 1 nas || exit 1; }}\n{boot}\nexit 0"),
+            "run(\"sh\", [\"-c\", \"i=0; until ping -c 1 nas; do i=$((i+1)); [ $i -lt 2 ] || exit 1; sleep 5; done\"]);",
+        ),
         // Whether somebody answers changes nothing, and what is asked while the guest runs is no wait for it to be booted.
         (format!("ping -c 1 nas && echo there\n{boot}\nexit 0"), ""),
         (
@@ -227,6 +231,20 @@ fn an_interface_that_a_script_makes_where_it_cannot_change_it_is_made() {
          bhyve -c 1 -m 1G -s 2,virtio-net,$T {ROM} a\nexit 0"
     );
     assert_eq!(body(&script), "let nic = tap(\"tap0\");\nifconfig([\"tap0\", \"up\"]);");
+}
+
+#[test]
+fn that_a_service_is_enabled_is_told_as_made_up_and_enabling_it_starts_nothing() {
+    let enabled = format!("service x enabled && M=2G || M=1G\nbhyve -c 1 -m $M {ROM} a\nexit 0");
+    let done = record(&Sandbox::new(), &enabled, &[]);
+    same(
+        &done.stderr,
+        "vmrun: made up, where `--answer` says nothing: the service x is enabled\nvmrun: same machine, same commands",
+    );
+    let asked = format!("service x enable\nservice x status && M=2G || M=1G\nbhyve -c 1 -m $M {ROM} a\nexit 0");
+    let done = record(&Sandbox::new(), &asked, &[]);
+    let gap = "where `service x status` finds something the script boots another machine than the recipe";
+    assert!(done.code == 1 && done.stderr.contains(gap), "{done:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{Listener, MigrateEvent, MigrateOptions, SCHEME, begun_already, new_r
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{Settings, clock, moved_disks, moves, replicas, replication};
 use crate::image::migration::{MoveRecord, MoveState, Takeover};
+use crate::model::reservation::is_fenced;
 use crate::model::{Size, VmName};
 use crate::ops::other_host::{OtherHost, remote};
 use crate::ops::replica_hosts::{OwnStart, ReplicaHosts};
@@ -114,7 +115,7 @@ fn no_replica(name: &VmName) -> Fault {
 /// somebody has to vouch for it.
 fn against_source(newest: &MoveRecord, fenced: Option<&str>, options: MigrateOptions) -> Result<(), Vec<Diagnostic>> {
     let (name, host) = (&newest.machine, &newest.peer);
-    if let Some(other) = fenced.filter(|fenced| fenced != host) {
+    if let Some(other) = fenced.filter(|fenced| !is_fenced(fenced, host)) {
         let fault =
             Fault::host(format!("the replica of {name} is {host}'s, and `--fenced {other}` proves nothing of it"));
         return Err(fault.hint(format!("fence {host}, then say --fenced {host}")).into());

@@ -57,17 +57,21 @@ impl Sessions<'_> {
         let before = before_boots(&late);
         let asked: Vec<usize> =
             before.iter().enumerate().filter(|(_, call)| call.argv == question.argv).map(|(at, _)| at).collect();
-        let shown = format!("`{}` finds nobody", hide(&question.command().to_string()));
-        let setting = self.unanswered(question, Some(LATE));
-        if !is_booted(&late) && asked.len() <= LATE {
+        let gives_up = !is_booted(&late) && asked.len() <= LATE;
+        if gives_up && asked.len() == 1 {
             return Ok(Course::GivesUp);
         }
-        if !has_same_acts(&late, usual) {
-            return Ok(Course::Otherwise(self.otherwise(command, &setting, usual, &shown)?));
+        // One that gives up after so many has found somebody by the last.
+        let times = if gives_up { LATE - 1 } else { LATE };
+        if let Some(faults) = self.acts_otherwise(command, question, (times, &late), usual)? {
+            return Ok(Course::Otherwise(faults));
         }
         let [first, second, ..] = asked.as_slice() else { return Ok(Course::Same) };
         let between = before.get(*first..*second).unwrap_or_default();
         let pause = between.iter().find(|call| call.program() == "sleep").and_then(|call| call.args().first().cloned());
+        if gives_up {
+            return Ok(Course::Waits { most: Some(asked.len()), goes_on: false, pause });
+        }
         let never = self.without_answer(command, question, None)?;
         Ok(match never {
             // It was ended, as it would go on for ever.
@@ -77,6 +81,24 @@ impl Sessions<'_> {
                 Course::Waits { most: Some(count), goes_on: is_booted(&never), pause }
             }
         })
+    }
+
+    /// Returns what the script does otherwise where a question finds nobody so often, and then somebody.
+    fn acts_otherwise(
+        &mut self,
+        command: &[String],
+        question: &Call,
+        (times, late): (usize, &Recording),
+        usual: &Recording,
+    ) -> Result<Option<Vec<Fault>>, Fault> {
+        let other = if times == LATE { None } else { self.without_answer(command, question, Some(times))? };
+        let other = other.and_then(Result::ok);
+        if has_same_acts(other.as_ref().unwrap_or(late), usual) {
+            return Ok(None);
+        }
+        let shown = format!("`{}` finds nobody", hide(&question.command().to_string()));
+        let setting = self.unanswered(question, Some(times));
+        self.otherwise(command, &setting, usual, &shown).map(Some)
     }
 
     /// Records a command where a question finds nobody, always or so often. Nothing where nothing is recorded any more.

@@ -111,7 +111,9 @@ impl Kernel {
                 error: String::new(),
                 ..Answer { output: format!("{name} is not running.\n"), ..Answer::no(1, "") }
             },
-            "rcvar" | "describe" | "enabled" => Answer::tells(""),
+            "enabled" => Answer { made_up: Some(format!("the service {name} is enabled")), ..Answer::tells("") },
+            "enable" | "disable" | "delete" => Answer::done(),
+            "rcvar" | "describe" => Answer::tells(""),
             _ => {
                 self.services.insert((*name).into(), plain != "stop");
                 Answer::done()
