@@ -43,8 +43,7 @@ fn listed(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
     let field = |session: &Value, key: &str| session.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
     // Whoever logs in by a name in capital letters has it listed so, and the same target (RFC 3720, 3.2.6.2).
     let is_its = |session: &&Value| {
-        field(session, "name").eq_ignore_ascii_case(disk.target.as_str())
-            && disk.portal.as_ref().is_none_or(|portal| *portal == field(session, "portal"))
+        field(session, "name").eq_ignore_ascii_case(disk.target.as_str()) && is_at(disk, &field(session, "portal"))
     };
     let own: Vec<&Value> = sessions.into_iter().flatten().filter(is_its).collect();
     let session = match own.as_slice() {
@@ -77,13 +76,10 @@ fn linked(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
         let (target, lun) = rest.rsplit_once("-lun-")?;
         Some((portal.to_string(), target.to_string(), lun.parse::<u64>().ok()?, name.to_string()))
     };
-    let is_its = |portal: &str| {
-        disk.portal.as_ref().is_none_or(|wanted| wanted == portal || format!("{wanted}:{}", IscsiDisk::PORT) == portal)
-    };
     let own: Vec<_> = text
         .lines()
         .filter_map(of)
-        .filter(|(portal, target, ..)| target.eq_ignore_ascii_case(disk.target.as_str()) && is_its(portal))
+        .filter(|(portal, target, ..)| target.eq_ignore_ascii_case(disk.target.as_str()) && is_at(disk, portal))
         .collect();
     let found: Vec<_> = own.iter().filter(|(_, _, lun, _)| *lun == u64::from(disk.lun)).collect();
     match (own.as_slice(), found.as_slice()) {
@@ -114,6 +110,14 @@ fn no_lun(disk: &IscsiDisk, known: impl Iterator<Item = u64>) -> Fault {
         [] => "it has none that is ready: try again in a moment".into(),
         known => format!("it has LUN {}", known.join(", ")),
     })
+}
+
+/// Whether a session's portal is the one that a disk names, if it names one: either may leave out the usual port.
+fn is_at(disk: &IscsiDisk, portal: &str) -> bool {
+    let with_port = |text: &str| format!("{text}:{}", IscsiDisk::PORT);
+    disk.portal
+        .as_ref()
+        .is_none_or(|wanted| wanted == portal || with_port(wanted) == portal || *wanted == with_port(portal))
 }
 
 fn several_ways(disk: &IscsiDisk, portals: impl Iterator<Item = String>) -> Fault {
@@ -158,6 +162,18 @@ mod tests {
             found(0, Some("10.0.0.9")),
             "there is no iSCSI session of iqn.a:web; `iscsiadm -m node -T iqn.a:web -p 10.0.0.9 --login` logs in"
         );
+    }
+
+    #[test]
+    fn the_usual_port_of_a_portal_may_be_left_out_on_either_side() {
+        let found = |own, theirs: &str| is_at(&disk(0, own), theirs);
+        assert!(
+            found(None, "fd00::1")
+                && found(Some("10.0.0.30"), "10.0.0.30")
+                && found(Some("10.0.0.30"), "10.0.0.30:3260")
+        );
+        assert!(found(Some("10.0.0.30:3260"), "10.0.0.30") && found(Some("[fd00::1]:3260"), "[fd00::1]"));
+        assert!(!found(Some("10.0.0.30"), "10.0.0.30:3261") && !found(Some("10.0.0.3"), "10.0.0.30"));
     }
 
     #[test]
