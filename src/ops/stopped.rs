@@ -60,8 +60,8 @@ pub(crate) fn hold_with_halves<T>(
         let taken = halves.iter().map(|path| journal::taken(&Hold::Temporary(beside(path))));
         let begins = journal::of_work(&Work::Change(name.clone()));
         let lines: String = std::iter::once(begins).chain(taken).collect();
-        host.store_mut().note(name, &lines, true)?;
-        let done = work();
+        // What could not be noted whole goes again too.
+        let done = host.store_mut().note(name, &lines, true).and_then(|()| work());
         host.store_mut().settle(name).may_fail("what it names is gone, and the next one finds it gone");
         done
     })
