@@ -38,6 +38,7 @@ pub(crate) use call::Written;
 pub use call::{Call, Recording};
 pub use carriers::carried;
 pub(crate) use carriers::{CARRIERS, supervised};
+pub(crate) use file_programs::MAKERS;
 pub(crate) use made_up::made_up;
 pub(crate) use merge::{Again, Step};
 pub use merge::{again, merge};

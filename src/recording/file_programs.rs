@@ -7,7 +7,22 @@ pub(crate) const FILE_PROGRAMS: &[&str] =
 /// Programs that unpack files: what a script downloads is empty where it is recorded, and nothing is unpacked.
 pub(crate) const UNPACKERS: &[&str] = &["bunzip2", "bzip2", "gunzip", "gzip", "unxz", "unzstd", "xz", "zstd"];
 
-/// Whether a program is one of both.
+/// Programs that have stand-ins though this host has them: what they make is to be made where the recipe runs.
+pub(crate) const MAKERS: &[&str] = &[
+    "bsdtar",
+    "cpio",
+    "genisoimage",
+    "iscsictl",
+    "mkisofs",
+    "ssh-keygen",
+    "tar",
+    "unzip",
+    "xorriso",
+    "xorrisofs",
+    "zip",
+];
+
+/// Whether a program is one of the first two.
 pub(crate) fn is_one(program: &str) -> bool {
     FILE_PROGRAMS.contains(&program) || UNPACKERS.contains(&program)
 }

@@ -6,11 +6,15 @@ use crate::model::Argv;
 
 /// The programs that read and make files, and have no words of a recipe. A download is one of them.
 const PROGRAMS: &[&str] =
-    &["genisoimage", "makefs", "mkisofs", "qemu-img", "tar", "unzip", "xorriso", "xorrisofs", "curl", "fetch", "wget"];
+    &["genisoimage", "makefs", "mkisofs", "qemu-img", "xorriso", "xorrisofs", "curl", "fetch", "wget"];
+
+/// Those that work where they are called, unless they are sent elsewhere.
+const WORK_HERE: &[&str] = &["bsdtar", "cpio", "tar", "unzip", "zip"];
 
 /// Returns a call as it can be repeated elsewhere. `is_file` is whether a whole path is known as that of a file.
 pub(super) fn placed(call: &Call, whole: &dyn Fn(&str, &str) -> String, is_file: &dyn Fn(&str) -> bool) -> Call {
-    if !PROGRAMS.contains(&call.program()) || call.reads {
+    let works_here = WORK_HERE.contains(&call.program());
+    if !(works_here || PROGRAMS.contains(&call.program())) || call.reads {
         return call.clone();
     }
     let download = download::file(&call.argv);
@@ -25,6 +29,7 @@ pub(super) fn placed(call: &Call, whole: &dyn Fn(&str, &str) -> String, is_file:
     let is_left = match download {
         // By which name it is kept the address says.
         Some(file) => is_relative(&file) && argv == call.argv,
+        None if works_here => !is_sent(&argv) || argv.iter().skip(1).any(|word| is_relative(word)),
         None => argv.last().is_some_and(|last| is_relative(last)),
     };
     let own = Call { argv, ..call.clone() };
@@ -33,6 +38,11 @@ pub(super) fn placed(call: &Call, whole: &dyn Fn(&str, &str) -> String, is_file:
     }
     let line = format!("{} && {}", Argv::new("cd").arg(&call.cwd), own.command());
     Call { argv: vec!["sh".into(), "-c".into(), line], ..own }
+}
+
+/// Whether tar(1), or unzip, is told of a whole folder in which it is to work.
+fn is_sent(argv: &[String]) -> bool {
+    argv.windows(2).any(|pair| ["-C", "-d"].contains(&pair[0].as_str()) && pair[1].starts_with('/'))
 }
 
 #[cfg(test)]
@@ -51,6 +61,10 @@ mod tests {
             ("mkisofs -o seed.iso -V cidata user-data", "mkisofs -o '/v m/seed.iso' -V cidata '/v m/user-data'"),
             ("tar -xf a.txz", "sh -c 'cd '\\''/v m'\\'' && tar -xf a.txz'"),
             ("tar -C /vm -xf /a.txz", "tar -C /vm -xf /a.txz"),
+            ("tar -C root -xf /a.txz", "sh -c 'cd '\\''/v m'\\'' && tar -C root -xf /a.txz'"),
+            ("tar -C /vm -xf a.txz", "sh -c 'cd '\\''/v m'\\'' && tar -C /vm -xf a.txz'"),
+            ("unzip /a.zip", "sh -c 'cd '\\''/v m'\\'' && unzip /a.zip'"),
+            ("unzip /a.zip -d /vm", "unzip /a.zip -d /vm"),
             ("sysctl a.b=1", "sysctl a.b=1"),
         ];
         for (line, expected) in cases {

@@ -262,7 +262,8 @@ impl World {
         if self.programs.1 {
             return Answer { status: 1, ..Answer::done() };
         }
-        let made_up = format!("`{program}`, which is not on this host, succeeds");
+        let why = if super::MAKERS.contains(&program) { "is not called here" } else { "is not on this host" };
+        let made_up = format!("`{program}`, which {why}, succeeds");
         Answer { made_up: Some(made_up).filter(|_| !super::TELLERS.contains(&program)), ..Answer::done() }
     }
 }

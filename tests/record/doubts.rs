@@ -298,6 +298,29 @@ run(\"makefs\", [\"-t\", \"cd9660\", \"/vm/f/seed.iso\", \"/vm/f/user-data\"]);"
     );
 }
 
+/// This host has tar(1), and what it unpacks while a script is recorded is nowhere afterwards.
+#[test]
+fn what_unpacks_and_packs_files_is_called_by_the_recipe_too() {
+    let script = format!(
+        "mkdir -p /vm/f/root\ncd /vm/f\ntar -C root -xf /vm/base.txz\ntar -C /vm/f -xf /vm/kernel.txz\n\
+         bhyve -c 1 -m 1G -s 3,virtio-blk,disk.raw {ROM} f\nexit 0"
+    );
+    let done = record(&Sandbox::new(), &script, &[]);
+    same(
+        &done.stderr,
+        &format!(
+            "vmrun: made up, where `--answer` says nothing: the folder /vm/f is there; `tar`, which is not called here, succeeds\n{SAME}"
+        ),
+    );
+    assert_eq!(
+        body(&script),
+        "\
+run(\"mkdir\", [\"-p\", \"/vm/f/root\"], #{ makes: \"/vm/f/root\" });
+run(\"tar\", [\"-C\", \"/vm/f/root\", \"-xf\", \"/vm/base.txz\"]);
+run(\"tar\", [\"-C\", \"/vm/f\", \"-xf\", \"/vm/kernel.txz\"]);"
+    );
+}
+
 #[test]
 fn scripts_and_configurations_that_a_script_writes_for_its_machine_are_in_it() {
     let text = proved(&format!(

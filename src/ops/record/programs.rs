@@ -11,8 +11,8 @@ use crate::model::Argv;
 use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::{
-    CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, dates, lost, made_up,
-    system_files, words,
+    CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, dates, lost,
+    made_up, system_files, words,
 };
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Sessions<'_> {
             let called = lines.iter().filter_map(|line| called(line));
             let missed = lines.iter().filter_map(|line| lost::program(line).map(String::from));
             let mut names: Vec<String> = Vec::new();
-            for name in called.chain(missed).filter(|name| is_missing(name)) {
+            for name in called.chain(missed).filter(|name| is_missing(name) || MAKERS.contains(&name.as_str())) {
                 if !names.contains(&name) && !self.setting.programs.contains(&name) {
                     names.push(name);
                 }
@@ -141,10 +141,15 @@ impl Sessions<'_> {
         printing.answers.extend(names.iter().map(says));
         let failing = Scenario { are_failing: true, ..self.setting.clone() };
         let list = quoted(&names);
+        let is_here = names.iter().any(|name| MAKERS.contains(&name.as_str()));
+        let (why, hint) = if is_here {
+            ("it is not called where that is recorded", "let the recipe ask for it")
+        } else {
+            ("this host has no such program", "record where it is")
+        };
         for (setting, on) in [(printing, format!("on what {list} prints")), (failing, format!("on how {list} ends"))] {
             if self.is_other(command, &setting, usual)? {
-                let fault = Fault::new(format!("what the script calls hangs {on}, and this host has no such program"));
-                gaps.push(fault.hint("record where it is"));
+                gaps.push(Fault::new(format!("what the script calls hangs {on}, and {why}")).hint(hint));
             }
         }
         Ok(gaps)
