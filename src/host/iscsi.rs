@@ -7,6 +7,7 @@ use super::{Facts, Platform};
 use crate::diag::Fault;
 use crate::model::{Argv, IscsiDisk};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Where udev(7) has a link for each disk, which says by which way it is reached.
@@ -104,7 +105,9 @@ fn no_session(disk: &IscsiDisk, platform: Platform) -> Fault {
 }
 
 fn no_lun(disk: &IscsiDisk, known: impl Iterator<Item = u64>) -> Fault {
-    let known: Vec<String> = known.map(|lun| lun.to_string()).collect();
+    // Of several sessions each has them.
+    let known: BTreeSet<u64> = known.collect();
+    let known: Vec<String> = known.iter().map(u64::to_string).collect();
     let fault = Fault::host(format!("the iSCSI target {} has no disk as LUN {}", disk.target, disk.lun));
     fault.hint(match known.as_slice() {
         [] => "it has none that is ready: try again in a moment".into(),
@@ -157,7 +160,7 @@ mod tests {
             "there are 2 iSCSI sessions of iqn.a:web; say which one: `portal: \"10.0.0.30:3260\"`; they are 10.0.0.30:3260, \
              10.0.0.31:3261"
         );
-        assert_eq!(found(1, None), "the iSCSI target iqn.a:web has no disk as LUN 1; it has LUN 0, 12, 12");
+        assert_eq!(found(1, None), "the iSCSI target iqn.a:web has no disk as LUN 1; it has LUN 0, 12");
         assert_eq!(
             found(0, Some("10.0.0.9")),
             "there is no iSCSI session of iqn.a:web; `iscsiadm -m node -T iqn.a:web -p 10.0.0.9 --login` logs in"

@@ -1,7 +1,7 @@
 //! Disks of iSCSI targets: their sessions are the administrator's, and a recipe names the target.
 
 use super::host::Host;
-use super::sandbox::same;
+use super::sandbox::{Sandbox, same};
 
 /// A machine with such a disk.
 fn host(disk: &str) -> Host {
@@ -128,4 +128,24 @@ fn a_disk_of_vm_bhyve_is_that_of_its_target_and_one_that_names_none_is_to_be_fin
     let told = "error: the disk of the iSCSI target target0/0 is not known: it is so while it is there only\n |\n \
                 = hint: see `iscsictl -L`, and run the recipe with `--set disk=/dev/daN`\n";
     assert!(done.stderr.ends_with(told), "{done:?}");
+}
+
+#[test]
+fn of_a_host_that_is_not_here_the_device_is_assumed_and_that_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.rhai", "let root = iscsi(\"iqn.a:web\");\nrun(\"ls\", [root]);\n");
+    let done = sandbox.run(&["plan", "web.rhai", "--on", "freebsd-15"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "umask 026\nls /dev/iscsi/iqn.a:web/0\n"));
+    same(
+        &done.stderr,
+        "
+warning: the device of an iSCSI disk is not known here, and is assumed to be /dev/iscsi/iqn.a:web/0
+ --> web.rhai:1:18
+  |
+1 | let root = iscsi(\"iqn.a:web\");
+  |                  ^^^^^^^^^^^
+  |
+  = hint: the run itself will find the right one
+",
+    );
 }

@@ -6,6 +6,7 @@ use crate::host::iscsi;
 use crate::model::IscsiDisk;
 use crate::script::allowance::Asked;
 use crate::script::raise::Raised;
+use crate::supervise::conflicts::Purpose;
 use rhai::{Dynamic, Map};
 use std::path::Path;
 
@@ -31,8 +32,15 @@ fn device(call: &Call<'_>) -> Result<Dynamic, Raised> {
     let unknown = disk.unknown();
     call.permit(Asked::Path(Path::new(&unknown)))?;
     let found = iscsi::device(&*call.evaluation().run().host, &disk);
-    let found = found.map_err(|fault| Raised::from(fault).arg(0))?;
-    Ok(found.map_or(unknown, |device| device.display().to_string()).into())
+    if let Some(device) = found.map_err(|fault| Raised::from(fault).arg(0))? {
+        return Ok(device.display().to_string().into());
+    }
+    if call.evaluation().rehearsal != Some(Purpose::Check) {
+        let fault =
+            Fault::new(format!("the device of an iSCSI disk is not known here, and is assumed to be {unknown}"));
+        super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
+    }
+    Ok(unknown.into())
 }
 
 fn lun(options: &Map) -> Result<u16, Raised> {
