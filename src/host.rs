@@ -10,6 +10,7 @@ pub(crate) mod boot_plan;
 pub(crate) mod cache;
 pub(crate) mod carried;
 pub(crate) mod cgroup;
+mod child;
 pub(crate) mod clock;
 pub(crate) mod commands;
 #[cfg(test)]

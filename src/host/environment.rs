@@ -2,7 +2,8 @@
 
 use super::Platform;
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -13,8 +14,13 @@ const SECRET: &str = "VMRUN_SECRET_";
 /// The variables that hold secrets: nothing here changes the environment, and to read all of it for each program takes its time.
 static SECRETS: LazyLock<Vec<OsString>> = LazyLock::new(|| {
     let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| name.as_encoded_bytes().starts_with(SECRET.as_bytes())).collect()
+    names.filter(|name| is_secret(name)).collect()
 });
+
+/// Whether a variable of that name holds a secret.
+fn is_secret(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(SECRET.as_bytes())
+}
 
 /// Secrets that were handed over by whoever started this process, or given on its command line, by the names of their variables.
 static HANDED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
@@ -37,6 +43,16 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         command.env_remove(name);
     });
     command
+}
+
+/// Returns what all children have in their environment, as execve(2) takes it: all of ours but the secrets.
+pub(super) fn of_children() -> &'static [CString] {
+    static ALL: LazyLock<Vec<CString>> = LazyLock::new(|| {
+        let all = std::env::vars_os().filter(|(name, _)| !is_secret(name));
+        let line = |(name, value): (OsString, OsString)| [name.as_bytes(), b"=", value.as_bytes()].concat();
+        all.filter_map(|variable| CString::new(line(variable)).ok()).collect()
+    });
+    &ALL
 }
 
 /// Returns the path of a file by which the system tells something, in the folder that stands for the root of the host.

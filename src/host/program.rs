@@ -1,6 +1,7 @@
 //! A command that runs to its end, and what it says.
 
-use super::environment::{command, env};
+use super::child::{Child, Start};
+use super::environment::env;
 use super::files::reason;
 use super::spawn;
 use crate::diag::Fault;
@@ -11,9 +12,8 @@ use std::fmt::{self, Display};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::{Arc, LazyLock};
 
 /// What runs a command that only asks, and returns its output. Readers of facts are given one: [`run`] on a host, and in tests
@@ -154,16 +154,8 @@ impl Program {
     pub(crate) fn start_with(chain: &Chain, holds: Option<&File>) -> Result<Self, Fault> {
         chain.argvs.iter().for_each(|argv| tracing::debug!("{argv}"));
         let argv = chain.argv();
-        let mut command = command(&argv.program);
-        let stdin = holds.and_then(|file| file.try_clone().ok()).map_or_else(Stdio::null, Stdio::from);
-        command.args(&argv.args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(folder) = &chain.folder {
-            command.current_dir(folder);
-        }
-        if chain.is_apart {
-            command.process_group(0);
-        }
-        let child = spawn::start(&mut command);
+        let start = Start { holds, is_apart: chain.is_apart, folder: chain.folder.as_deref() };
+        let child = spawn::patiently(spawn::is_crowded, || Child::start(&argv, &start));
         let child = child.map_err(|error| {
             without_interpreter(Path::new(&argv.program)).unwrap_or_else(|| spawn::refused(&argv.program, &error))
         })?;
@@ -188,7 +180,7 @@ impl Program {
     /// Does the same, and shows what it writes to its standard output as it comes; the output is not kept.
     pub(crate) fn finish_watched(mut self, mut see: impl FnMut(&[u8])) -> Result<String, Fault> {
         let mut chunk = [0; 256];
-        let mut stdout = self.child.stdout.take();
+        let mut stdout = self.child.take_output();
         while let Some(from) = &mut stdout {
             match from.read(&mut chunk) {
                 Ok(0) => break,
@@ -203,7 +195,7 @@ impl Program {
 
     fn end(self) -> Result<String, Ended> {
         let shown = self.chain.to_string();
-        let output = self.child.wait_with_output();
+        let output = self.child.finish();
         let output = output
             .map_err(|error| Ended::Failed(Fault::host(format!("cannot wait for `{shown}`: {}", reason(&error)))))?;
         if output.status.success() {

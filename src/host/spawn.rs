@@ -58,7 +58,7 @@ pub(crate) fn end(child: &mut Child) {
     child.wait().may_fail("it was waited for");
 }
 
-fn is_crowded(why: &io::Error) -> bool {
+pub(super) fn is_crowded(why: &io::Error) -> bool {
     why.kind() == ErrorKind::WouldBlock
 }
 
