@@ -120,14 +120,11 @@ pub(crate) fn has_open(pid: u32, path: &Path) -> Option<bool> {
 }
 
 /// Returns where the numbers of processes and the names of interfaces that this process sees mean something: the namespaces of
-/// Linux (namespaces(7)), the jail of FreeBSD (jail(8)), for which another system, or a kernel that does not answer, is asked by a
-/// command, once. Empty where that is not known.
+/// Linux (namespaces(7)), the jail of FreeBSD (jail(8)). Empty where that is not known.
 pub(crate) fn space(platform: Platform) -> String {
-    static JAIL: OnceLock<String> = OnceLock::new();
-    let jail = || freebsd::own_space().or_else(|| freebsd::space(&run)).unwrap_or_default();
     match platform {
         Platform::Linux => linux::space(),
-        Platform::FreeBsd => JAIL.get_or_init(jail).clone(),
+        Platform::FreeBsd => freebsd::space().unwrap_or_default(),
     }
 }
 

@@ -24,10 +24,9 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, Tell, background, commands, interfaces, kernel, marks, spawn,
+    Settings, Tell, background, commands, interfaces, kernel, marks,
 };
 use crate::diag::Fault;
-use crate::diag::may_fail::MayFail as _;
 use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, VmName};
 use by_commands::is_done_already;
 use nix::poll::{PollTimeout, poll};
@@ -354,11 +353,6 @@ impl Effects for System {
 
     fn mark(&mut self, name: &VmName) {
         self.maker = Some(marks::maker(self, name.clone()));
-        // The journal of the run says where it is: where FreeBSD is asked by a command, that is done beside other things.
-        let platform = self.settings.platform;
-        if platform == Platform::FreeBsd {
-            spawn::thread(move || kernel::space(platform)).may_fail("whoever needs it asks then");
-        }
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), Fault> {

@@ -235,6 +235,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_LOG_DIR", "The folder for the logs of machines in the background."),
     ("VMRUN_CACHE_DIR", "The folder of the files that were fetched."),
     ("VMRUN_VMM_DIR", "The folder with the nodes of bhyve's machines, if not /dev/vmm."),
+    ("VMRUN_JAIL", "The host name of the jail that this is, where another system stands for FreeBSD."),
     ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
     ("VMRUN_KVM_DIR", "The folder in which dev/kvm, proc/cpuinfo and proc/uptime are looked for, if not /."),
     ("VMRUN_CGROUP_DIR", "The folder in which control groups are made, if not /sys/fs/cgroup: one that is delegated."),

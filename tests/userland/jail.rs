@@ -92,9 +92,11 @@ pub(crate) fn enter(state: &State, args: &[String]) -> Step<u8> {
     let words =
         getopt::or_usage("jexec", "lu:U:", args, (1, "usage: jexec [-l] [-u username | -U username] jail [command]"))?;
     let [name, program, rest @ ..] = words.operands else { return Err(Exit::new(1, "jexec: no command")) };
-    parameters(state, "jexec", name)?;
+    let parameters = parameters(state, "jexec", name)?;
     state.end()?;
-    let why = Command::new(program).args(rest).env(VARIABLE, name).exec();
+    // What the kernel tells vmrun of the jail that it is in.
+    let hostname = hostname(&parameters).unwrap_or_default();
+    let why = Command::new(program).args(rest).env(VARIABLE, name).env("VMRUN_JAIL", hostname).exec();
     Err(Exit::new(1, format!("jexec: execvp(): {program}: {why}")))
 }
 
@@ -117,11 +119,16 @@ pub(crate) fn told(state: &State) -> Step<Vec<(&'static str, String)>> {
         return Ok(vec![("security.jail.jailed", "0".into()), ("security.jail.vnet", "0".into())]);
     };
     let parameters = parameters(state, "sysctl", &name)?;
-    let hostname = parameters.lines().find_map(|line| line.strip_prefix("host.hostname="));
+    let hostname = hostname(&parameters);
     let has_network = usize::from(has_network(state, &name)).to_string();
     let mut all = vec![("security.jail.jailed", "1".into()), ("security.jail.vnet", has_network)];
     all.extend(hostname.map(|hostname| ("kern.hostname", hostname.to_string())));
     Ok(all)
+}
+
+/// The name of the host that a jail has of its own.
+fn hostname(parameters: &str) -> Option<&str> {
+    parameters.lines().find_map(|line| line.strip_prefix("host.hostname="))
 }
 
 /// Whether there is a jail of that name with a network of its own.

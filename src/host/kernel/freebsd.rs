@@ -84,25 +84,20 @@ fn seconds(date: &str) -> Option<i64> {
 /// Returns where this process is: `host`, or `jail:` and the host name of the jail around it, which sees no processes of others
 /// and, with a network of its own, other interfaces. The number of a jail is not to be seen from inside: ps(1) shows 0 for all that
 /// is in the own one (kern_proc.c, `fill_kinfo_proc_only`), and jls(8) only jails below it. Two jails of one host name count as one.
-pub(super) fn space(query: Query<'_>) -> Option<String> {
-    let text = query(&Argv::new("sysctl").args(["-n", "security.jail.jailed", "kern.hostname"])).ok()?;
-    let (is_jailed, hostname) = text.split_once('\n')?;
-    place(is_jailed.trim(), hostname.trim())
-}
-
-/// Returns where this process is by what the kernel says of it, without a command: every start asks. Nothing on another system, whose
-/// programs stand for FreeBSD's.
+///
+/// The kernel tells it (kern_jail.c, kern_mib.c), without a command: every start asks.
 #[cfg(target_os = "freebsd")]
-pub(super) fn own_space() -> Option<String> {
+pub(super) fn space() -> Option<String> {
     use sysctl::Sysctl as _;
     let is_jailed = sysctl::Ctl::new("security.jail.jailed").ok()?.value_string().ok()?;
     place(is_jailed.trim(), nix::unistd::gethostname().ok()?.to_str()?)
 }
 
-/// Nothing: what stands for FreeBSD here are programs.
+/// Where a process is that is run on another system, whose programs stand for FreeBSD's: in the jail of this host name, if there is one.
 #[cfg(not(target_os = "freebsd"))]
-pub(super) const fn own_space() -> Option<String> {
-    None
+pub(super) fn space() -> Option<String> {
+    const JAIL: &str = "VMRUN_JAIL";
+    crate::host::environment::env(JAIL).map_or_else(|| place("0", ""), |hostname| place("1", &hostname))
 }
 
 fn place(is_jailed: &str, hostname: &str) -> Option<String> {
@@ -233,24 +228,10 @@ mod tests {
 
     #[test]
     fn a_process_is_in_a_jail_by_the_host_name_of_that_or_on_the_host() {
-        let space_of = |answer: &str| {
-            space(&|argv| {
-                assert_eq!(argv.to_string(), "sysctl -n security.jail.jailed kern.hostname");
-                Ok(answer.into())
-            })
-        };
-        assert_eq!(
-            ["0\nfb\n", "1\nweb.example.org\n", "1\n\n", "", "-\nfb\n", "1\n"].map(space_of),
-            [
-                Some("host".into()),
-                Some("jail:web.example.org".into()),
-                Some("jail:".into()),
-                None,
-                None,
-                Some("jail:".into())
-            ]
-        );
-        assert_eq!(space(&|_| Err(crate::diag::Fault::host("sysctl: unknown oid"))), None);
+        let told = [("0", "fb"), ("1", "web.example.org"), ("1", ""), ("", ""), ("-", "fb")];
+        let places = ["host", "jail:web.example.org", "jail:"].map(|it| Some(it.to_string()));
+        assert_eq!(told.map(|(is_jailed, hostname)| place(is_jailed, hostname))[..3], places);
+        assert_eq!((place("", ""), place("-", "fb")), (None, None));
     }
 
     #[test]
