@@ -103,6 +103,7 @@ impl System {
 
     /// Reads the interfaces, by the command that was started before they were needed if there is one.
     fn read_interfaces(&self) -> Result<Vec<Interface>, Fault> {
+        self.hurry();
         marks::read(self, &|argv| {
             let prefetch = self.prefetch.borrow_mut().take();
             prefetch.map_or_else(|| run(argv), Program::finish)

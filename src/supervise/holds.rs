@@ -401,10 +401,11 @@ impl Run {
         let mut faults: Vec<Fault> = late(&mut self.host).map(|(_, fault)| fault).collect();
         let mut refused: Vec<(Effect, Fault)> = Vec::new();
         let mut effects = self.to_give_back();
-        // What stands before them, as the node of a machine, goes away while the interfaces are read.
-        let about_interfaces = effects.split_off(effects.iter().position(is_about_interfaces).unwrap_or(effects.len()));
+        // What stands before them, and the node of a machine, goes away while the interfaces are read.
+        let mut rest = effects.split_off(effects.iter().position(is_about_interfaces).unwrap_or(effects.len()));
+        effects.extend(rest.extract_if(.., |effect| matches!(effect, Effect::DestroyNode(_))));
         effects.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
-        let (own, others) = self.own(about_interfaces);
+        let (own, others) = self.own(rest);
         others.iter().for_each(|what| self.tell(Progress::Gone(what)));
         own.into_iter().for_each(|effect| refused.extend(self.take_back(effect)));
         let holds = std::mem::take(&mut self.holds);
