@@ -15,6 +15,7 @@ use crate::supervise::driver::{Beginning, drive};
 use crate::supervise::progress::ProgressListener;
 pub(crate) use crate::supervise::step::Means;
 use crate::supervise::{Claim, Run};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ pub(crate) fn run(
     let settings = settings::settings(platform()?, asked.recipe.user_net)?;
     settings::doubt(platform()?).into_iter().for_each(|warning| notify(Notice::Warning(warning)));
     let mut host = System::new(settings, prefetch)?;
-    let recipe = asked.recipe.read()?;
+    // It is not taken apart: the process ends soon after, and thousands of small parts take their time.
+    let recipe = ManuallyDrop::new(asked.recipe.read()?);
     let inputs = asked.recipe.inputs();
     host.work_in(inputs.origin.folder());
     let warned = &mut |warning: &Diagnostic| notify(Notice::Warning(warning.clone()));
