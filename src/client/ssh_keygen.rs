@@ -2,13 +2,14 @@
 
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
+use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::host::spawn;
 use crate::library::signature::Signed;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 /// What git signs for, so that a signature for something else is no good.
 const NAMESPACE: &str = "git";
@@ -65,8 +66,7 @@ fn run(args: &[&str], payload: &str) -> Result<Output, Fault> {
             .hint("install it: it is part of FreeBSD; apt install openssh-client"),
         _ => spawn::refused("ssh-keygen", &error),
     };
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut command = Command::new("ssh-keygen");
+    let mut command = command("ssh-keygen");
     command.args(args).env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn::start(&mut command).map_err(fault)?;
     if let Some(mut stdin) = child.stdin.take() {

@@ -3,6 +3,7 @@
 
 mod progress;
 
+use super::environment::command;
 use super::files::{beside, halves, io_fault, making_room, open, remove};
 use super::program::Program;
 use super::spawn;
@@ -20,7 +21,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// How much is read at once, and left out as a hole if it is zero.
 const CHUNK: usize = 64 << 10;
@@ -143,9 +144,8 @@ impl Filling {
         Program::start(&argv)?.finish_watched(|told| progress.read(told))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn unpack(&self, program: &str, path: &Path, file: &File, progress: &FillProgress) -> Result<(), Fault> {
-        let mut command = Command::new(program);
+        let mut command = command(program);
         command.arg("-dc").arg(&self.image).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn::start(&mut command).map_err(|why| spawn::refused(program, &why))?;
         let poured = match child.stdout.take() {

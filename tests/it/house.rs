@@ -1,5 +1,6 @@
 //! The house: who may know whom, and what each room keeps to.
 
+mod children;
 mod figures;
 mod imports;
 mod product;
