@@ -21,6 +21,10 @@ use std::time::{Duration, Instant};
 /// How often it is looked how a dialog with the guest goes, for as long as it does.
 const DIALOG_CHECKED: Duration = Duration::from_millis(100);
 
+/// How often the log of a machine in the background is looked at: a guest that writes without end is to fill no disk meanwhile, nor while
+/// it is stopped.
+const LOG_CHECKED: Duration = Duration::from_secs(1);
+
 /// How a run begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Beginning<'a> {
@@ -290,13 +294,19 @@ impl Run {
         started.iter().for_each(|action| self.carry_out(action, guest, process, (name, uses_stdio)));
         self.note_witness(process);
         self.clock_begins();
+        let mut log_looked = Instant::now();
         let ended = loop {
             let dialog = self.dialog.as_ref().map(|_| Instant::now() + DIALOG_CHECKED);
-            let looked = dialog.into_iter().chain(self.helpers_checked()).chain(self.freeze_checked());
+            let log = self.status.is_some().then(|| log_looked + LOG_CHECKED);
+            let looked = dialog.into_iter().chain(self.helpers_checked()).chain(self.freeze_checked()).chain(log);
             let deadline = self.state.deadline.map(|deadline| self.begun + deadline);
             let woken = guest.wait(looked.chain(deadline).min());
             self.look_at_freeze(name);
             self.look_at_clock();
+            if log.is_some_and(|log| Instant::now() >= log) {
+                self.rotate_log();
+                log_looked = Instant::now();
+            }
             let event = match woken {
                 Woken::Ended(ended) => break ended,
                 Woken::StopAsked => {

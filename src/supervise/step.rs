@@ -42,9 +42,6 @@ const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 /// The same where somebody waits to be told: long enough for a hypervisor to refuse its command line.
 const ANNOUNCED_SOON_AFTER: Duration = Duration::from_millis(300);
 
-/// How often the log of a machine in the background is looked at: a guest that writes without end is to fill no disk meanwhile.
-const LOG_CHECKED: Duration = Duration::from_secs(1);
-
 /// What a run is told once and for all.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -54,7 +51,7 @@ pub(crate) struct Rules {
     pub force_within: Duration,
     /// Whether the guest may have an agent, which is asked first.
     pub has_agent: bool,
-    /// Whether it runs in the background: somebody waits to hear that it runs, and its log is looked after.
+    /// Whether it runs in the background: somebody waits to hear that it runs.
     pub is_background: bool,
     /// When its guest is started again; without a policy after reboots only.
     pub restart: Option<RestartPolicy>,
@@ -98,7 +95,6 @@ pub(crate) struct RunState {
     pub last: Option<Ended>,
     /// Whether it was stopped from outside, by somebody or because its dialog failed, whatever happened since.
     pub is_stopped: bool,
-    is_announced: bool,
     /// When the last boot began and, if it has ended, how long it took.
     begun: Duration,
     took: Duration,
@@ -110,17 +106,7 @@ pub(crate) struct RunState {
 impl Default for RunState {
     fn default() -> Self {
         let (phase, begun, restarts) = (Phase::Evaluating, Duration::ZERO, Tally::default());
-        Self {
-            phase,
-            deadline: None,
-            last: None,
-            is_stopped: false,
-            is_announced: false,
-            begun,
-            took: begun,
-            asked: begun,
-            restarts,
-        }
+        Self { phase, deadline: None, last: None, is_stopped: false, begun, took: begun, asked: begun, restarts }
     }
 }
 
@@ -205,7 +191,7 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
     let actions = match (&state.phase, event) {
         // One evaluation may boot several machines, one after the other: the last one counts.
         (Evaluating | Down, Event::Started) => {
-            (state.is_announced, state.begun) = (false, now);
+            state.begun = now;
             let patience = if rules.is_background { ANNOUNCED_SOON_AFTER } else { ANNOUNCED_AFTER };
             go(&mut state, Running, Some(now + patience), vec![Action::RotateLog])
         }
@@ -213,7 +199,7 @@ pub(crate) fn step(mut state: RunState, event: Event, now: Duration, rules: &Rul
             (state.last, state.took) = (Some(ended), now.saturating_sub(state.begun));
             go(&mut state, Down, None, vec![])
         }
-        (Running, Event::Deadline) => running(&mut state, now, rules),
+        (Running, Event::Deadline) => go(&mut state, Running, None, vec![Action::Announce]),
         (Running, Event::StopAsked | Event::DialogFailed | Event::PermitLost) if rules.has_agent => {
             state.asked = now;
             go(&mut state, Asking, Some(now + rules.stop_within / AGENT_SHARE), vec![Action::Stop(Means::Agent)])
@@ -277,13 +263,6 @@ fn hurry(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
     }
     let sooner = state.deadline.map_or(over, |deadline| deadline.min(over));
     go(state, Phase::Stopping, Some(sooner), vec![])
-}
-
-/// The guest has run for a while: first that is said, then the log is looked at from time to time.
-fn running(state: &mut RunState, now: Duration, rules: &Rules) -> Vec<Action> {
-    state.deadline = rules.is_background.then_some(now + LOG_CHECKED);
-    let is_told = std::mem::replace(&mut state.is_announced, true);
-    vec![if is_told { Action::RotateLog } else { Action::Announce }]
 }
 
 /// The recipe has ended after a boot: what the restart policy says of how that ended.
