@@ -132,8 +132,8 @@ fn images(host: &dyn Host, machine: &Machine, init: bool, error: &mut dyn FnMut(
             match host.file(path.as_path()) {
                 None if access == Access::ReadOnly => {
                     let fault = Fault::new(format!("{path} is not there"));
-                    let how = if init { "" } else { ", or add --init if that makes it" };
-                    error(part, fault.hint(format!("fetch the image, or correct the path{how}")));
+                    let how = if init { "" } else { "add --init if that makes it, or " };
+                    error(part, fault.hint(format!("{how}fetch the image, or correct the path")));
                 }
                 None => {
                     let fault = Fault::new(format!("the disk {path} is not there, and the recipe does not make it"));

@@ -616,7 +616,7 @@ error: [tmp]/vm/none.iso is not there
 5 | bhyve(#{ name: "lab", slots: #{ "4": ahci([#{ hd: "[tmp]/vm/a.img" }, #{ cd: "[tmp]/vm/none.iso" }]) } }).run();
   |                                                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: fetch the image, or correct the path, or add --init if that makes it
+  = hint: add --init if that makes it, or fetch the image, or correct the path
 "#,
     );
 }
