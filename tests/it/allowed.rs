@@ -142,6 +142,28 @@ fn a_library_may_use_what_the_recipe_names_or_allows() {
 }
 
 #[test]
+fn each_thing_that_may_be_allowed_is_let_through_once_it_is() {
+    let said = |text: &str, allowed: &str| {
+        let sandbox = library(text);
+        sandbox.write("config/secrets/db", "xyzzy");
+        fs::set_permissions(sandbox.path("config/secrets/db"), fs::Permissions::from_mode(0o600)).unwrap();
+        of(&plan(&sandbox, &format!("{allowed}\nteam::act();"), &[]))
+    };
+    for (text, what, key, name) in [
+        ("fn act() { env(\"HOME\"); }", "read the variable HOME", "env", "HOME"),
+        ("fn act() { secret(\"db\"); }", "read the secret `db`", "secrets", "db"),
+        ("fn act() { fbuf(#{ tcp: \"0.0.0.0:5900\" }); }", "listen on 0.0.0.0:5900", "listen", "0.0.0.0:5900"),
+        ("fn act() { run(\"logger\", []); }", "run `logger`", "run", "logger"),
+        ("fn act() { exists(\"/etc/hosts\"); }", "ask whether /etc/hosts is there", "paths", "/etc/hosts"),
+    ] {
+        assert_eq!(said(text, ""), refused(what, key, name));
+        assert_eq!(said(text, &format!("allow(#{{ {key}: [\"{name}\"] }});")), "fine", "{text}");
+        // What is allowed is that, and nothing else of its kind.
+        assert_eq!(said(text, &format!("allow(#{{ {key}: [\"{name}x\"] }});")), refused(what, key, name));
+    }
+}
+
+#[test]
 fn a_library_may_use_what_the_configuration_allows() {
     let sandbox = library("fn snapshot(of) { run(\"zfs\", [\"snapshot\", of]); }\n");
     let recipe = "team::snapshot(\"tank/a@x\");";
@@ -379,6 +401,7 @@ const WAYS_OUT: &[(&str, &str)] = &[
     ("fn words() { [\"-s\", \"5,passthru,2/0/0\"] }", "let vm = bhyve(#{ name: \"x\" });\nvm.args(team::words());"),
     ("fn value() { \"/etc/shadow\" }", "let vm = bhyve(#{ name: \"x\" });\nvm.option(\"bootrom\", team::value());"),
     ("fn mask() { \"000\" }", "umask(team::mask());"),
+    ("fn path() { \"/etc/cron.d/x\" }", "write_file(param(\"file\", team::path()), \"x\");"),
     // What a library asks for.
     ("fn act() { env(\"HOME\") }", "team::act();"),
     ("fn act() { secret(\"db\") }", "team::act();"),

@@ -96,12 +96,39 @@ fn a_hostile_recipe_ends_in_a_run() {
     each_ends(3, "recipe.rhai");
 }
 
+/// The same attack as a library, which does it when `act` is called.
+fn of_library(attack: &Attack) -> String {
+    let (functions, rest): (Vec<&str>, Vec<&str>) = attack.text.lines().partition(|line| line.starts_with("fn "));
+    format!("{}\nfn act() {{\n{}\n}}\n", functions.join("\n"), rest.join("\n"))
+}
+
 #[test]
 fn a_hostile_library_ends_in_a_run() {
     for attack in attacks_by(4).iter().filter(|attack| attack.name != "actions") {
-        let (functions, rest): (Vec<&str>, Vec<&str>) = attack.text.lines().partition(|line| line.starts_with("fn "));
-        let sandbox = library(&format!("{}\nfn act() {{\n{}\n}}\n", functions.join("\n"), rest.join("\n")));
-        ends(&sandbox, "recipe.rhai", attack);
+        ends(&library(&of_library(attack)), "recipe.rhai", attack);
+    }
+}
+
+/// A rehearsal does not see what comes of a command, so that a library can tell it from the run itself.
+#[test]
+fn a_library_that_waits_until_its_machine_has_run_leaves_nothing_behind() {
+    let recipe = "import \"evil\" as evil;\nlet nic = tap(\"tap1\");\nlet rom = bootrom(\"[tmp]/vm/rom.fd\");\n\
+                  bhyve(#{ name: \"db\", memory: 64.MiB, bootrom: rom, slots: #{ \"6\": virtio_net(nic), \"31\": lpc() } }).run();\n\
+                  run(\"touch\", [\"[tmp]/vm/mark\"]);\nif exists(\"[tmp]/vm/mark\") { evil::act(); }\n";
+    for name in ["memory_of_closures", "closures_dropped", "pad_a_text", "lists_compared"] {
+        let attack = attacks().into_iter().find(|attack| attack.name == name).unwrap();
+        let sandbox = library(&of_library(&attack));
+        fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
+        sandbox.write("fake/exits", "1\n");
+        sandbox.write("recipe.rhai", recipe);
+        let done = sandbox.finish(&mut sandbox.shell(&bounded("vmrun recipe.rhai")));
+        let said: String = done.stderr.chars().take(2000).collect();
+        assert!(done.code == 1 && said.contains(&attack.message), "{name}: {}: {said}", done.code);
+        let calls = sandbox.calls();
+        let was_run =
+            ["bhyve -c", "bhyvectl --destroy --vm=db", "ifconfig tap1 destroy"].map(|call| calls.contains(call));
+        assert_eq!(was_run, [true; 3], "{name}: {calls}");
+        assert_eq!((sandbox.names("fake/vmm"), sandbox.names("state")), (vec![], vec![]), "{name}");
     }
 }
 

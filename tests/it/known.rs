@@ -30,7 +30,9 @@ fn a_machine_that_runs_is_found_by_name_though_its_recipe_has_parameters() {
     let done = host.run(&["find", "db"]);
     assert!(done.code == 1 && done.stderr.contains("the recipe needs the parameter `port`"), "{done:?}");
     ended(&host.run(&["start", "db.rhai", "--set", &set]), 0, "vmrun: db runs");
-    for args in [&["find", "db"][..], &["find", "--all"], &["screenshot", "db", "a.png"], &["type", "db", "x"]] {
+    for args in
+        [&["find", "db"][..], &["find", "--all"], &["screenshot", "db", "a.png"], &["type", "db", "x"], &["vnc", "db"]]
+    {
         let done = host.run(args);
         assert!(!done.stderr.contains("needs the parameter"), "{args:?} {done:?}");
         if args[0] == "find" {

@@ -166,3 +166,36 @@ error: net was pinned without a signature, and vmrun.toml names signers
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert_eq!(lib(&sandbox, &["verify"]).stdout, "net  as pinned\n");
 }
+
+#[test]
+fn what_a_signer_has_signed_who_is_named_no_more_is_not_fetched_again() {
+    let sandbox = signed();
+    assert_eq!(lib(&sandbox, &["add", "net", "git/net"]).code, 0);
+    let eve = key(&sandbox, "eve");
+    sandbox.write("allowed_signers", &format!("eve@example.org {eve}\n"));
+    let stranger = "
+error: the library `net` is refused: it is signed by the ED25519 key SUM, which [tmp]/allowed_signers does not have, or not for now
+ |
+ = hint: ask who keeps the library; if the key is right, add it there
+";
+    // What is here is as it was pinned, and asks nobody.
+    assert_eq!(lib(&sandbox, &["verify"]).stdout, "net  as pinned\n");
+    fs::remove_dir_all(sandbox.path(".vmrun")).unwrap();
+    for words in ["sync", "update"] {
+        let done = lib(&sandbox, &[words]);
+        same(&without_sums(&done.stderr), stranger);
+        assert_eq!((done.code, done.stdout.as_str(), sandbox.path(".vmrun/net").exists()), (1, "", false), "{words}");
+    }
+}
+
+#[test]
+fn a_commit_is_taken_by_its_own_signature() {
+    let sandbox = signed();
+    let with = format!("user.signingKey={}", sandbox.path("keys/anna").display());
+    let sign = ["-c", "gpg.format=ssh", "-c", &with, "commit", "--quiet", "--allow-empty", "-S", "-m", "x"];
+    git(&sandbox, "git/net", &sign);
+    git(&sandbox, "git/net", &["branch", "signed"]);
+    let done = lib(&sandbox, &["add", "net", "git/net", "--rev", "signed"]);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(sandbox.read("vmrun.lock").contains("signed-by = \"anna@example.org\"\n"));
+}

@@ -79,12 +79,17 @@ pub(super) fn that_run(folder: &Path) -> Vec<u32> {
     pids.filter(|pid| runs(*pid, folder)).collect()
 }
 
-/// Returns whether a process executes a QEMU, by its file: one that an upgrade has replaced is the same program still, and one that
-/// is wrapped has a dot before its name.
+/// Returns whether a process executes a QEMU, by its file.
 fn is_qemu_by_file(pid: u32) -> bool {
+    is_qemu(&executed(pid))
+}
+
+/// Returns the name of the file that a process executes: one that an upgrade has replaced is the same program still, and one that is
+/// wrapped has a dot before its name.
+fn executed(pid: u32) -> String {
     let file = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    is_qemu(name.strip_suffix(" (deleted)").unwrap_or(&name).trim_start_matches('.'))
+    name.strip_suffix(" (deleted)").unwrap_or(&name).trim_start_matches('.').into()
 }
 
 /// Returns whether a folder is the same one to a process. Of one that is gone its mount namespace tells.
@@ -174,5 +179,20 @@ mod tests {
         let child = Process::spawn(&argv, false, Signals::install().unwrap(), None).unwrap();
         assert!(!runs(child.id(), folder.path()) && !that_run(folder.path()).contains(&child.id()));
         assert!(!is_elsewhere(child.id()) && sees_the_same(child.id(), folder.path()));
+    }
+
+    #[test]
+    fn a_program_whose_file_was_replaced_while_it_runs_is_the_same_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let sleep = crate::host::program::find("sleep").unwrap();
+        for (name, is_qemu) in [("qemu-system-x86_64", true), (".qemu-system-x86_64", true), ("mariadbd", false)] {
+            let file = folder.path().join(name);
+            std::fs::copy(&sleep, &file).unwrap();
+            let argv = Argv::new(file.display().to_string()).arg("60");
+            let child = Process::spawn(&argv, false, Signals::install().unwrap(), None).unwrap();
+            let before = executed(child.id());
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!((executed(child.id()), is_qemu_by_file(child.id())), (before, is_qemu), "{name}");
+        }
     }
 }
