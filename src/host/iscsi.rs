@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn a_session_of_linux_is_read_and_its_link_known_before() {
-        let line = "tcp: [1] 10.0.0.30:3260,1 iqn.a:web (non-flash)";
-        assert_eq!(active(line), Some(("iqn.a:web".into(), "10.0.0.30:3260".into())));
+        let listed = "tcp: [1] 10.0.0.30:3260,1 iqn.a:web (non-flash)";
+        assert_eq!(active(listed), Some(("iqn.a:web".into(), "10.0.0.30:3260".into())));
         assert_eq!((active(""), active("tcp: [1] 10.0.0.30 iqn.a:web")), (None, None));
         let session = |portal: &str| IscsiSession {
             target: "iqn.a:web".parse().unwrap(),

@@ -44,9 +44,9 @@ fn device(call: &Call<'_>) -> Result<Dynamic, Raised> {
     call.permit(Asked::Path(Path::new(&disk.unknown())))?;
     let path = match session {
         None => found(call, &disk)?,
-        Some(session) => Some(in_session(call, &disk, session, within)?),
+        Some(session) => Some(in_session(call, &disk, &session, within)?),
     };
-    let path = path.map_or_else(|| assumed(call, &disk, Path::new(&disk.unknown())), Ok)?;
+    let path = path.unwrap_or_else(|| assumed(call, &disk));
     Ok(path.display().to_string().into())
 }
 
@@ -61,38 +61,42 @@ fn found(call: &Call<'_>, disk: &IscsiDisk) -> Result<Option<PathBuf>, Raised> {
 }
 
 /// Returns a disk whose session is made where there is none.
-fn in_session(call: &Call<'_>, disk: &IscsiDisk, session: IscsiSession, within: Duration) -> Result<PathBuf, Raised> {
+fn in_session(call: &Call<'_>, disk: &IscsiDisk, session: &IscsiSession, within: Duration) -> Result<PathBuf, Raised> {
     let about = |fault: Fault| Raised::from(fault).arg(0);
     let portal = session.portal.to_string();
     let maker = call.evaluation().run().maker_of(disk.target.as_str(), &portal).map_err(about)?;
-    let looked = look(call, disk);
-    let is_missing = match (&looked, maker) {
+    match (look(call, disk), maker) {
         // The machine's own is given back before it starts, which it is not known to be here.
-        (_, Maker::Dead) if call.rehearses() => true,
-        (Ok(Some(_)), Maker::Dead) => return Err(about(left(disk, &portal))),
-        (Ok(found), _) => found.is_none(),
-        (Err(fault), Maker::Own) => call.rehearses() || fault.cause == Some(Cause::NotReady),
-        (Err(fault), _) => fault.cause == Some(Cause::NoSession),
-    };
-    if !is_missing {
-        let found = looked.map_err(about)?.map(|found| found.path);
-        return found.map_or_else(|| assumed(call, disk, Path::new(&disk.unknown())), Ok);
+        (_, Maker::Dead) if call.rehearses() => log_in(call, disk, session, within),
+        (Ok(Some(_)), Maker::Dead) => Err(about(left(disk, &portal))),
+        (Ok(Some(found)), _) => Ok(found.path),
+        (Ok(None), _) => log_in(call, disk, session, within),
+        (Err(fault), Maker::Own) if call.rehearses() || fault.cause == Some(Cause::NotReady) => {
+            log_in(call, disk, session, within)
+        }
+        (Err(fault), Maker::Foreign | Maker::Dead) if fault.cause == Some(Cause::NoSession) => {
+            log_in(call, disk, session, within)
+        }
+        (Err(fault), _) => Err(about(fault)),
     }
-    if call.rehearses()
-        && let Some(fault) = lacks(call)
-    {
+}
+
+/// Makes the session, unless the run has made it already, and returns the disk when it is there.
+fn log_in(call: &Call<'_>, disk: &IscsiDisk, session: &IscsiSession, within: Duration) -> Result<PathBuf, Raised> {
+    let about = |fault: Fault| Raised::from(fault).arg(0);
+    if let Some(fault) = lacks(call) {
         return Err(about(fault));
     }
     call.act(&Effect::IscsiLogin(Box::new(session.clone())))?;
-    let platform = call.evaluation().run().host.settings().platform;
     if !call.rehearses() {
-        let found = call.evaluation().run().await_iscsi(disk, &session, within).map_err(about)?;
+        let found = call.evaluation().run().await_iscsi(disk, session, within).map_err(about)?;
         return Ok(found.map_or_else(|| disk.unknown().into(), |found| found.path));
     }
-    match iscsi::to_come(platform, &session, disk.lun) {
-        Some(path) => Ok(expect(call, path)),
-        None => assumed(call, disk, Path::new(&disk.unknown())),
-    }
+    let platform = call.evaluation().run().host.settings().platform;
+    Ok(match iscsi::to_come(platform, session, disk.lun) {
+        Some(path) => expect(call, path),
+        None => assumed(call, disk),
+    })
 }
 
 fn look(call: &Call<'_>, disk: &IscsiDisk) -> Result<Option<IscsiDevice>, Fault> {
@@ -108,14 +112,14 @@ fn expect(call: &Call<'_>, path: PathBuf) -> PathBuf {
 }
 
 /// Returns the path that stands for a disk whose device is not known, which is told where it is printed.
-fn assumed(call: &Call<'_>, disk: &IscsiDisk, path: &Path) -> Result<PathBuf, Raised> {
+fn assumed(call: &Call<'_>, disk: &IscsiDisk) -> PathBuf {
+    let unknown = disk.unknown();
     if call.evaluation().rehearsal == Some(Purpose::Plan) {
-        let unknown = disk.unknown();
         let fault =
             Fault::new(format!("the device of an iSCSI disk is not known here, and is assumed to be {unknown}"));
         super::machine::warn(call, Raised::from(fault.hint("the run itself will find the right one")).arg(0));
     }
-    Ok(expect(call, path.into()))
+    expect(call, unknown.into())
 }
 
 /// Returns the fault of a host that has nothing to log in with.
