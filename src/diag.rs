@@ -54,6 +54,10 @@ pub enum Cause {
     Unreachable,
     /// There is no room for one more process or thread.
     NoRoom,
+    /// No session of an iSCSI target is there.
+    NoSession,
+    /// It is not ready, and may be soon.
+    NotReady,
     /// What is rehearsed brings the file: what is in it nobody knows before.
     NotYet,
 }

@@ -80,7 +80,7 @@ pub(crate) use guest_address::{AddressSource, FoundAddress};
 pub(crate) use helper::Helper;
 pub use hostname::HostName;
 pub use interface::InterfaceName;
-pub(crate) use iscsi::IscsiDisk;
+pub(crate) use iscsi::{IscsiDisk, IscsiSession};
 pub(crate) use jail::{Jail, JailName};
 pub(crate) use limits::{Limits, Transfers};
 pub use link::NetAddress;

@@ -26,6 +26,7 @@ pub(crate) mod policy;
 pub(crate) mod progress;
 pub(crate) mod recovery;
 mod repeats;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod step;
 mod stopping;

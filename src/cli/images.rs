@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
 use crate::model::argv::quote;
 use crate::ops::display::terminal::while_it_takes;
-use crate::ops::images::{self, Checked, Pin, System, Voucher};
+use crate::ops::images::{self, Checked, Pin, System, Verifies, Voucher};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct ImagesArgs {
-    /// Print a JSON list: name, title, amd64, arm64, kind, user, signed, note, fetched
+    /// Print a JSON list: name, title, amd64, arm64, kind, user, signed, verified, note, fetched
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
@@ -64,7 +64,7 @@ pub(super) fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
             let url = |arch| system.image(name, arch).ok().map(|image| image.url.to_string());
             json!({
                 "name": name, "title": system.title, "amd64": url(Arch::Amd64), "arm64": url(Arch::Arm64), "kind": system.kind,
-                "user": system.user, "signed": system.signed, "note": system.note, "fetched": fetched(system),
+                "user": system.user, "signed": system.signed, "verified": catalog.verifies(system) == Verifies::Yes, "note": system.note, "fetched": fetched(system),
             })
         };
         return Ok(term.json(format!("{:#}", Value::Array(all.iter().map(object).collect())))?);
@@ -76,14 +76,25 @@ pub(super) fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
             &system.kind,
             &system.user,
             &system.signed,
+            verified(catalog.verifies(system)),
             fetched(system),
             &system.note,
         ];
         texts.map(String::from).to_vec()
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    let columns = ["NAME", "FOR", "KIND", "USER", "CHECKSUMS SIGNED", "ADDRESS TRIED", "NOTE"].map(Column::Text);
+    let columns =
+        ["NAME", "FOR", "KIND", "USER", "CHECKSUMS SIGNED", "VERIFIED", "ADDRESS TRIED", "NOTE"].map(Column::Text);
     Ok(term.data(table(&columns, &rows))?)
+}
+
+/// Whether vmrun verifies who signed the checksums.
+const fn verified(verifies: Verifies) -> &'static str {
+    match verifies {
+        Verifies::Yes => "yes",
+        Verifies::WithKeyring => "with a keyring",
+        Verifies::No => "no",
+    }
 }
 
 /// Whether anybody of the project has fetched an image from where the table says it is.
@@ -112,9 +123,9 @@ pub(super) fn about(pin: &Pin) -> String {
     let only = if checksums.is_https() { "only HTTPS vouches for it" } else { "nothing vouches for it" };
     let vouched = match &pin.voucher {
         Voucher::Signer(by) => format!("signed: by {}, with the key {}", by.name, by.fingerprint),
-        Voucher::Unsigned => format!("signed: {signed}; {only}"),
+        Voucher::Unsigned => format!("signed: {signed}; not verified, {only}"),
         Voucher::NoKeyring => format!(
-            "signed: {signed}; {only}, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`"
+            "signed: {signed}; not verified, {only}, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`"
         ),
     };
     format!("{name}: {url} is what {checksums} says it is ({vouched})")

@@ -8,7 +8,7 @@ mod link;
 use super::host_key;
 use super::interfaces::marks::Maker;
 use super::program::{self, Chain};
-use super::{CommandStep, Effect, Effects, Platform};
+use super::{CommandStep, Effect, Effects, Platform, iscsi};
 use crate::bhyve;
 use crate::diag::Fault;
 use crate::model::{Argv, InterfaceName, LinkKind, Membership, Router};
@@ -37,6 +37,8 @@ pub(crate) fn commands(platform: Platform, maker: Option<&Maker>, effect: &Effec
         Effect::Fetch(file) => fetch::steps(platform, file),
         Effect::Run(argv) | Effect::Make { argv, .. } => vec![argv.clone().into()],
         Effect::MakeCgroup(folder) => vec![Argv::new("mkdir").arg(folder.display()).into()],
+        Effect::IscsiLogin(session) => vec![iscsi::login(platform, session).into()],
+        Effect::IscsiLogout(session) => vec![iscsi::logout(platform, session).into()],
         Effect::RemoveCgroup(folder) => vec![Argv::new("rmdir").arg(folder.display()).into()],
         Effect::StartHelper(start) => helper::start(start),
         Effect::EndHelper(end) => helper::end(end),
@@ -93,6 +95,8 @@ fn freebsd(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::CopyVars { .. }
         | Effect::MakeCgroup(_)
         | Effect::RemoveCgroup(_)
+        | Effect::IscsiLogin(_)
+        | Effect::IscsiLogout(_)
         | Effect::Disk(_)
         | Effect::Fetch(_)
         | Effect::StartHelper(_)
@@ -136,6 +140,8 @@ fn linux(maker: Option<&Maker>, effect: &Effect) -> Vec<Argv> {
         | Effect::CopyVars { .. }
         | Effect::MakeCgroup(_)
         | Effect::RemoveCgroup(_)
+        | Effect::IscsiLogin(_)
+        | Effect::IscsiLogout(_)
         | Effect::Disk(_)
         | Effect::Fetch(_)
         | Effect::StartHelper(_)
@@ -237,6 +243,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         Effect::Lend { jail, tap } => Some(Effect::Reclaim { jail: jail.clone(), tap: tap.clone() }),
         Effect::CreateInner(inner) => Some(Effect::DestroyInner(inner.clone())),
         Effect::MakeCgroup(folder) => Some(Effect::RemoveCgroup(folder.clone())),
+        Effect::IscsiLogin(session) => Some(Effect::IscsiLogout(session.clone())),
         Effect::Disk(change) => change.opposite().map(|back| Effect::Disk(Box::new(back))),
         Effect::Umask(_)
         | Effect::Truncate { .. }
@@ -246,6 +253,7 @@ pub(crate) fn undo(effect: &Effect) -> Option<Effect> {
         | Effect::DeleteRoute(_)
         | Effect::RemoveJail(_)
         | Effect::RemoveCgroup(_)
+        | Effect::IscsiLogout(_)
         | Effect::Reclaim { .. }
         | Effect::DestroyInner(_)
         | Effect::Leave { .. }
@@ -288,6 +296,9 @@ pub(crate) fn explained(platform: Platform, effect: &Effect, fault: Fault) -> Fa
     // The number of an interface that was renamed stays taken (12.1, ifconfig-names-groups.txt); that of a vlan's tag and card too.
     if is_made && fault.message.contains("SIOCIFCREATE2") && fault.message.ends_with("File exists") {
         return fault.hint("an interface that was renamed has its number: choose another, or destroy that one");
+    }
+    if let Effect::IscsiLogin(session) = effect {
+        return iscsi::explained(platform, session, fault);
     }
     fault
 }

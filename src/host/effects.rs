@@ -6,7 +6,8 @@ use crate::diag::Fault;
 use crate::image::Image;
 use crate::model::Url;
 use crate::model::{
-    Argv, DevicePath, Fetch, InterfaceName, Jail, JailName, Link, LinkKind, Membership, Router, Size, VmName,
+    Argv, DevicePath, Fetch, InterfaceName, IscsiSession, Jail, JailName, Link, LinkKind, Membership, Router, Size,
+    VmName,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,10 @@ pub(crate) enum Effect {
     Disk(Box<DiskChange>),
     /// A file comes into the cache by content.
     Fetch(Box<Fetch>),
+    /// Whoever uses the disks of an iSCSI target logs in there.
+    IscsiLogin(Box<IscsiSession>),
+    /// The session ends, and its disks are gone.
+    IscsiLogout(Box<IscsiSession>),
     /// A helper is started.
     StartHelper(Box<HelperStart>),
     /// A helper is ended: it is asked to, and killed when it takes too long.

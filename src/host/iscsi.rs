@@ -1,26 +1,124 @@
-//! The disks of iSCSI targets whose sessions are there: on FreeBSD as iscsictl(8) lists them, on Linux as udev(7) names them.
+//! The disks of iSCSI targets and their sessions: on FreeBSD as iscsictl(8) lists them, on Linux as udev(7) and iscsiadm(8) name them.
 //!
 //! How iscsictl lists is from its sources (usr.bin/iscsictl, iscsictl.c and periphs.c): a session has a state, which is the reason where the last login failed, and of each
-//! LUN the device, which is `probeN` for a moment. That udev has links `ip-PORTAL-iscsi-TARGET-lun-N` is from memory.
+//! LUN the device, which is `probeN` for a moment. A session is there as soon as iscsictl has added it, and iscsid(8) connects it in the background. Two of the same target
+//! and portal are refused (sys/dev/iscsi/iscsi.c). That udev has links `ip-PORTAL-iscsi-TARGET-lun-N`, and what `iscsiadm -m session` prints, is from memory.
 
 use super::{Facts, Platform};
-use crate::diag::Fault;
-use crate::model::{Argv, IscsiDisk};
+use crate::diag::{Cause, Fault};
+use crate::model::{Argv, IscsiDisk, IscsiSession};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where udev(7) has a link for each disk, which says by which way it is reached.
 const BY_PATH: &str = "/dev/disk/by-path";
 
-/// Returns the device of a disk, or nothing where the host says nothing, as one that is only imagined.
+/// A disk that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IscsiDevice {
+    /// Its device.
+    pub path: PathBuf,
+    /// The portal of its session, as the host names it.
+    pub portal: String,
+}
+
+/// How long a login may take, if nobody says: so long as iscsi(4) gives it (kern.iscsi.login_timeout).
+pub(crate) const LOGIN: Duration = Duration::from_secs(60);
+
+/// Returns the command that logs in, and does not wait for that on FreeBSD: its `-w` waits for every session of the host.
+pub(super) fn login(platform: Platform, session: &IscsiSession) -> Argv {
+    match (platform, &session.nickname) {
+        (Platform::FreeBsd, Some(nickname)) => Argv::new("iscsictl").args(["-A", "-n"]).arg(nickname),
+        (Platform::FreeBsd, None) => of_portal("-A", session),
+        (Platform::Linux, _) => of_node("--login", session),
+    }
+}
+
+/// Returns the command that ends a session.
+pub(super) fn logout(platform: Platform, session: &IscsiSession) -> Argv {
+    match (platform, &session.nickname) {
+        (Platform::FreeBsd, Some(nickname)) => Argv::new("iscsictl").args(["-R", "-n"]).arg(nickname),
+        (Platform::FreeBsd, None) => of_portal("-R", session),
+        (Platform::Linux, _) => of_node("--logout", session),
+    }
+}
+
+/// Returns the fault of a login that was refused, with the way out. That iscsiadm says so of a target of which it has no record is from memory.
+pub(super) fn explained(platform: Platform, session: &IscsiSession, fault: Fault) -> Fault {
+    let IscsiSession { target, portal, .. } = session;
+    let says = |words: &str| fault.message.contains(words);
+    let hint = match platform {
+        Platform::Linux if says("No records found") => {
+            format!("`iscsiadm -m discovery -t sendtargets -p {portal}` makes the records of what it serves")
+        }
+        Platform::FreeBsd if says("ISCSISADD: Device busy") => {
+            format!(
+                "somebody has logged in meanwhile, or a session of {target} at {portal} is still ending: `iscsictl -L`"
+            )
+        }
+        Platform::FreeBsd if says("not found in") => {
+            "it has sections `NICKNAME { targetname = …; targetaddress = …; }` (iscsi.conf(5))".into()
+        }
+        Platform::FreeBsd | Platform::Linux => return fault,
+    };
+    fault.hint(hint)
+}
+
+fn of_portal(what: &str, session: &IscsiSession) -> Argv {
+    Argv::new("iscsictl").arg(what).arg("-p").arg(&session.portal).arg("-t").arg(&session.target)
+}
+
+fn of_node(what: &str, session: &IscsiSession) -> Argv {
+    Argv::new("iscsiadm").args(["-m", "node", "-T"]).arg(&session.target).arg("-p").arg(&session.portal).arg(what)
+}
+
+/// Returns whether a session is there, connected or not.
+///
+/// # Errors
+/// The host does not say.
+pub(crate) fn is_there(host: &dyn Facts, session: &IscsiSession) -> Result<bool, Fault> {
+    let is_it = |(target, portal): &(String, String)| session.is(target, portal);
+    match host.settings().platform {
+        Platform::FreeBsd => {
+            let text = host.query(&listing())?;
+            Ok(sessions(&text)?.iter().any(|one| is_it(&(field(one, "name"), field(one, "portal")))))
+        }
+        Platform::Linux => match host.query(&Argv::new("iscsiadm").args(["-m", "session"])) {
+            Ok(text) => Ok(text.lines().filter_map(active).any(|one| is_it(&one))),
+            // It ends with a status of its own where there is none.
+            Err(fault) if fault.message.contains("No active sessions") => Ok(false),
+            Err(fault) => Err(fault),
+        },
+    }
+}
+
+/// Reads a line of `iscsiadm -m session`: `tcp: [1] 10.0.0.30:3260,1 iqn.2012-06.com.example:target0 (non-flash)`.
+fn active(line: &str) -> Option<(String, String)> {
+    let mut words = line.split(' ').skip(2);
+    let (portal, target) = (words.next()?, words.next()?);
+    Some((target.into(), portal.rsplit_once(',')?.0.into()))
+}
+
+/// Returns the path that a disk is going to have when its session is there, where that can be told: a link of udev(7).
+pub(crate) fn to_come(platform: Platform, session: &IscsiSession, lun: u16) -> Option<PathBuf> {
+    let socket = session.portal.socket().filter(|_| platform == Platform::Linux)?;
+    Some(Path::new(BY_PATH).join(format!("ip-{socket}-iscsi-{}-lun-{lun}", session.target)))
+}
+
+fn listing() -> Argv {
+    Argv::new("iscsictl").args(["--libxo", "json", "-L"])
+}
+
+/// Returns a disk, or nothing where the host says nothing, as one that is only imagined.
 ///
 /// # Errors
 /// There is no such session, it is not connected, its target has no such disk, or there are several ways to it.
-pub(crate) fn device(host: &dyn Facts, disk: &IscsiDisk) -> Result<Option<PathBuf>, Fault> {
+pub(crate) fn device(host: &dyn Facts, disk: &IscsiDisk) -> Result<Option<IscsiDevice>, Fault> {
     match host.settings().platform {
         Platform::FreeBsd => {
-            let text = host.query(&Argv::new("iscsictl").args(["--libxo", "json", "-L"]))?;
+            let text = host.query(&listing())?;
             if text.trim().is_empty() { Ok(None) } else { listed(&text, disk).map(Some) }
         }
         Platform::Linux => {
@@ -35,18 +133,23 @@ pub(crate) fn device(host: &dyn Facts, disk: &IscsiDisk) -> Result<Option<PathBu
     }
 }
 
-/// Finds a disk in what iscsictl(8) lists.
-fn listed(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
+/// Returns the sessions that iscsictl(8) lists.
+fn sessions(text: &str) -> Result<Vec<Value>, Fault> {
     let unknown =
         |_| Fault::host("what `iscsictl -L` says is not understood").hint("`iscsictl --libxo json -L` shows it");
     let all: Value = serde_json::from_str(text).map_err(unknown)?;
-    let sessions = all.pointer("/iscsictl/session").and_then(Value::as_array);
-    let field = |session: &Value, key: &str| session.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
-    // Whoever logs in by a name in capital letters has it listed so, and the same target (RFC 3720, 3.2.6.2).
-    let is_its = |session: &&Value| {
-        field(session, "name").eq_ignore_ascii_case(disk.target.as_str()) && is_at(disk, &field(session, "portal"))
-    };
-    let own: Vec<&Value> = sessions.into_iter().flatten().filter(is_its).collect();
+    Ok(all.pointer("/iscsictl/session").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+fn field(session: &Value, key: &str) -> String {
+    session.get(key).and_then(Value::as_str).unwrap_or_default().into()
+}
+
+/// Finds a disk in what iscsictl(8) lists.
+fn listed(text: &str, disk: &IscsiDisk) -> Result<IscsiDevice, Fault> {
+    let all = sessions(text)?;
+    let is_its = |session: &&Value| is_its(disk, &field(session, "name"), &field(session, "portal"));
+    let own: Vec<&Value> = all.iter().filter(is_its).collect();
     let session = match own.as_slice() {
         [] => return Err(no_session(disk, Platform::FreeBsd)),
         [only] => *only,
@@ -54,7 +157,8 @@ fn listed(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
     };
     let state = field(session, "state");
     if state != "Connected" {
-        let fault = Fault::host(format!("the iSCSI session of {} is not connected: {state:?}", disk.target));
+        let what = format!("the iSCSI session of {} is not connected: {state:?}", disk.target);
+        let fault = Fault::host(what).cause(Cause::NotReady);
         return Err(
             fault.hint("`service iscsid status` tells whether iscsid(8) runs, and `iscsictl -L -v` what failed")
         );
@@ -65,42 +169,40 @@ fn listed(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
     // What is asked still what it is has no node of its own.
     known.retain(|(_, device)| !device.starts_with("probe"));
     match known.iter().find(|(number, _)| *number == u64::from(disk.lun)) {
-        Some((_, device)) => Ok(Path::new("/dev").join(device)),
+        Some((_, device)) => Ok(IscsiDevice { path: Path::new("/dev").join(device), portal: field(session, "portal") }),
         None => Err(no_lun(disk, known.into_iter().map(|(number, _)| number))),
     }
 }
 
 /// Finds a disk among the links of udev(7).
-fn linked(text: &str, disk: &IscsiDisk) -> Result<PathBuf, Fault> {
+fn linked(text: &str, disk: &IscsiDisk) -> Result<IscsiDevice, Fault> {
     let of = |name: &str| {
         let (portal, rest) = name.strip_prefix("ip-")?.split_once("-iscsi-")?;
         let (target, lun) = rest.rsplit_once("-lun-")?;
         Some((portal.to_string(), target.to_string(), lun.parse::<u64>().ok()?, name.to_string()))
     };
-    let own: Vec<_> = text
-        .lines()
-        .filter_map(of)
-        .filter(|(portal, target, ..)| target.eq_ignore_ascii_case(disk.target.as_str()) && is_at(disk, portal))
-        .collect();
+    let own: Vec<_> = text.lines().filter_map(of).filter(|(portal, target, ..)| is_its(disk, target, portal)).collect();
     let found: Vec<_> = own.iter().filter(|(_, _, lun, _)| *lun == u64::from(disk.lun)).collect();
     match (own.as_slice(), found.as_slice()) {
         ([], _) => Err(no_session(disk, Platform::Linux)),
         (_, []) => Err(no_lun(disk, own.iter().map(|(_, _, lun, _)| *lun))),
-        (_, [(.., name)]) => Ok(Path::new(BY_PATH).join(name)),
+        (_, [(portal, .., name)]) => Ok(IscsiDevice { path: Path::new(BY_PATH).join(name), portal: portal.clone() }),
         (_, several) => Err(several_ways(disk, several.iter().map(|(portal, ..)| portal.clone()))),
     }
 }
 
 fn no_session(disk: &IscsiDisk, platform: Platform) -> Fault {
     let target = &disk.target;
-    let portal = disk.portal.as_deref().unwrap_or("PORTAL");
-    let fault = Fault::host(format!("there is no iSCSI session of {target}"));
+    let portal = disk.portal.as_ref().map_or("PORTAL".into(), ToString::to_string);
+    let fault = Fault::host(format!("there is no iSCSI session of {target}")).cause(Cause::NoSession);
     fault.hint(match platform {
         Platform::FreeBsd => format!(
-            "`iscsictl -A -p {portal} -t {target} -w 60` logs in; /etc/iscsi.conf has what is logged in at each start of the host, and the \
-             secrets of CHAP"
+            "`login: true` has vmrun log in, and out; `iscsictl -A -p {portal} -t {target} -w 60` does it by hand; /etc/iscsi.conf has what is \
+             logged in at each start of the host, and the secrets of CHAP"
         ),
-        Platform::Linux => format!("`iscsiadm -m node -T {target} -p {portal} --login` logs in"),
+        Platform::Linux => format!(
+            "`login: true` has vmrun log in, and out; `iscsiadm -m node -T {target} -p {portal} --login` does it by hand"
+        ),
     })
 }
 
@@ -109,18 +211,16 @@ fn no_lun(disk: &IscsiDisk, known: impl Iterator<Item = u64>) -> Fault {
     let known: BTreeSet<u64> = known.collect();
     let known: Vec<String> = known.iter().map(u64::to_string).collect();
     let fault = Fault::host(format!("the iSCSI target {} has no disk as LUN {}", disk.target, disk.lun));
-    fault.hint(match known.as_slice() {
+    fault.cause(Cause::NotReady).hint(match known.as_slice() {
         [] => "it has none that is ready: try again in a moment".into(),
         known => format!("it has LUN {}", known.join(", ")),
     })
 }
 
-/// Whether a session's portal is the one that a disk names, if it names one: either may leave out the usual port.
-fn is_at(disk: &IscsiDisk, portal: &str) -> bool {
-    let with_port = |text: &str| format!("{text}:{}", IscsiDisk::PORT);
-    disk.portal
-        .as_ref()
-        .is_none_or(|wanted| wanted == portal || with_port(wanted) == portal || *wanted == with_port(portal))
+/// Whether a session is the one of a disk, which may name its portal.
+fn is_its(disk: &IscsiDisk, target: &str, portal: &str) -> bool {
+    // Whoever logs in by a name in capital letters has it listed so, and the same target (RFC 3720, 3.2.6.2).
+    target.eq_ignore_ascii_case(disk.target.as_str()) && disk.portal.as_ref().is_none_or(|own| own.is(portal))
 }
 
 fn several_ways(disk: &IscsiDisk, portals: impl Iterator<Item = String>) -> Fault {
@@ -135,13 +235,13 @@ mod tests {
     use super::*;
 
     fn disk(lun: u16, portal: Option<&str>) -> IscsiDisk {
-        IscsiDisk { target: "iqn.a:web".parse().unwrap(), lun, portal: portal.map(Into::into) }
+        IscsiDisk { target: "iqn.a:web".parse().unwrap(), lun, portal: portal.map(|portal| portal.parse().unwrap()) }
     }
 
-    fn said(found: Result<PathBuf, Fault>) -> String {
+    fn said(found: Result<IscsiDevice, Fault>) -> String {
         found.map_or_else(
             |fault| format!("{}; {}", fault.message, fault.hint.unwrap_or_default()),
-            |path| path.display().to_string(),
+            |found| found.path.display().to_string(),
         )
     }
 
@@ -163,20 +263,42 @@ mod tests {
         assert_eq!(found(1, None), "the iSCSI target iqn.a:web has no disk as LUN 1; it has LUN 0, 12");
         assert_eq!(
             found(0, Some("10.0.0.9")),
-            "there is no iSCSI session of iqn.a:web; `iscsiadm -m node -T iqn.a:web -p 10.0.0.9 --login` logs in"
+            "there is no iSCSI session of iqn.a:web; `login: true` has vmrun log in, and out; `iscsiadm -m node -T iqn.a:web -p 10.0.0.9 \
+             --login` does it by hand"
         );
     }
 
     #[test]
-    fn the_usual_port_of_a_portal_may_be_left_out_on_either_side() {
-        let found = |own, theirs: &str| is_at(&disk(0, own), theirs);
-        assert!(
-            found(None, "fd00::1")
-                && found(Some("10.0.0.30"), "10.0.0.30")
-                && found(Some("10.0.0.30"), "10.0.0.30:3260")
+    fn a_session_of_linux_is_read_and_its_link_known_before() {
+        let listed = "tcp: [1] 10.0.0.30:3260,1 iqn.a:web (non-flash)";
+        assert_eq!(active(listed), Some(("iqn.a:web".into(), "10.0.0.30:3260".into())));
+        assert_eq!((active(""), active("tcp: [1] 10.0.0.30 iqn.a:web")), (None, None));
+        let session = |portal: &str| IscsiSession {
+            target: "iqn.a:web".parse().unwrap(),
+            portal: portal.parse().unwrap(),
+            nickname: None,
+        };
+        let link =
+            |portal: &str, platform| to_come(platform, &session(portal), 2).map(|path| path.display().to_string());
+        let known = "/dev/disk/by-path/ip-10.0.0.30:3260-iscsi-iqn.a:web-lun-2";
+        assert_eq!(link("10.0.0.30", Platform::Linux).as_deref(), Some(known));
+        assert_eq!((link("san", Platform::Linux), link("10.0.0.30", Platform::FreeBsd)), (None, None));
+    }
+
+    #[test]
+    fn a_login_that_was_refused_has_its_way_out() {
+        let session =
+            IscsiSession { target: "iqn.a:web".parse().unwrap(), portal: "10.0.0.30".parse().unwrap(), nickname: None };
+        let hint = |platform, words: &str| explained(platform, &session, Fault::host(words)).hint.unwrap_or_default();
+        assert_eq!(
+            hint(Platform::FreeBsd, "`iscsictl` failed with status 1: iscsictl: ISCSISADD: Device busy"),
+            "somebody has logged in meanwhile, or a session of iqn.a:web at 10.0.0.30 is still ending: `iscsictl -L`"
         );
-        assert!(found(Some("10.0.0.30:3260"), "10.0.0.30") && found(Some("[fd00::1]:3260"), "[fd00::1]"));
-        assert!(!found(Some("10.0.0.30"), "10.0.0.30:3261") && !found(Some("10.0.0.3"), "10.0.0.30"));
+        assert_eq!(
+            hint(Platform::FreeBsd, "iscsictl: target shop not found in /etc/iscsi.conf"),
+            "it has sections `NICKNAME { targetname = …; targetaddress = …; }` (iscsi.conf(5))"
+        );
+        assert_eq!(hint(Platform::FreeBsd, "iscsictl: ISCSISADD: Invalid argument"), "");
     }
 
     #[test]

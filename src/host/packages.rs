@@ -4,7 +4,7 @@ use super::Platform;
 
 /// What may be missing, with the line that brings it to FreeBSD and to Debian; an empty one is of the base system there, or there
 /// is none.
-const PACKAGES: [(&str, &str, &str); 22] = [
+const PACKAGES: [(&str, &str, &str); 24] = [
     ("bhyve", "", ""),
     ("bhyvectl", "", ""),
     ("bhyveload", "", ""),
@@ -18,6 +18,8 @@ const PACKAGES: [(&str, &str, &str); 22] = [
     ("grub-bhyve", "pkg install grub2-bhyve", ""),
     ("ifconfig", "", ""),
     ("ip", "", "apt-get install iproute2"),
+    ("iscsiadm", "", "apt-get install open-iscsi"),
+    ("iscsictl", "", ""),
     ("libslirp", "pkg install libslirp", ""),
     ("prlimit", "", "apt-get install util-linux"),
     ("qemu-img", "pkg install qemu-tools", "apt-get install qemu-utils"),

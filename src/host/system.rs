@@ -293,6 +293,7 @@ impl Effects for System {
                 self.start_helper(start)?;
                 return self.release_helper(&start.helper, true).map(|()| String::new());
             }
+            Effect::IscsiLogout(session) => return self.log_out(effect, session),
             Effect::EndHelper(end) => return self.helpers.end(end, self.signals.clone()).map(|()| String::new()),
             Effect::DestroyNode(_)
             | Effect::DestroyTap(_)
@@ -303,6 +304,7 @@ impl Effects for System {
             | Effect::RemoveJail(_)
             | Effect::MakeCgroup(_)
             | Effect::RemoveCgroup(_)
+            | Effect::IscsiLogin(_)
             | Effect::DeleteRoute(_)
             | Effect::Run(_)
             | Effect::Make { .. } => {}

@@ -70,6 +70,17 @@ pub(crate) struct SystemImage {
     pub signature: Option<Url>,
 }
 
+/// Whether who signed a publisher's checksums is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verifies {
+    /// They have a signature by OpenPGP, and this host the keys of its publisher.
+    Yes,
+    /// They have one, and this host has no keys for it.
+    WithKeyring,
+    /// They have none: neither are the signatures of an image itself verified, nor those of signify(1) and minisign.
+    No,
+}
+
 /// All systems, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Catalog {
@@ -133,6 +144,15 @@ impl Catalog {
                 .hint("`vmrun images` lists them; `[images]` in config.toml adds more");
             fault.maybe_hint(self.near(name))
         })
+    }
+
+    /// Returns whether who signed the checksums of a system is verified when they are asked for.
+    pub(crate) fn verifies(&self, system: &System) -> Verifies {
+        match (system.signature.is_empty(), self.keyring(system)) {
+            (true, _) => Verifies::No,
+            (false, None) => Verifies::WithKeyring,
+            (false, Some(_)) => Verifies::Yes,
+        }
     }
 
     /// Returns the file with the keys of a publisher, if this host has one.

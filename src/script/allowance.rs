@@ -135,6 +135,7 @@ impl Call<'_> {
                 Some(name) => self.permit(Asked::Volume(name)),
                 None => self.permit(Asked::Path(change.path())),
             },
+            Effect::IscsiLogin(session) => self.permit(Asked::Path(Path::new(&session.unknown()))),
             Effect::Run(argv) => self.permit(Asked::Run(argv)),
             Effect::Fetch(fetch) => self.permit(Asked::Fetch(fetch.url.as_str())),
             Effect::Make { argv, path } => {
@@ -147,6 +148,7 @@ impl Call<'_> {
             | Effect::RemoveJail(_)
             | Effect::MakeCgroup(_)
             | Effect::RemoveCgroup(_)
+            | Effect::IscsiLogout(_)
             | Effect::StartHelper(_)
             | Effect::EndHelper(_)
             | Effect::Lend { .. }

@@ -45,8 +45,8 @@ impl Run {
     /// Returns what a rehearsal would take, for the run that follows it.
     pub(crate) fn claim_of(&self, recipe: &str) -> Claim {
         let (mut images, mut holds): (Vec<(PathBuf, Access)>, _) = (Vec::new(), self.holds.clone());
-        // A disk is announced when it is made: until then one may come there that is somebody else's.
-        holds.retain(|hold| !matches!(hold, Hold::Effect(Effect::Disk(_))));
+        // A disk is announced when it is made, and a session of iSCSI too: until then one may come there that is somebody else's.
+        holds.retain(|hold| !matches!(hold, Hold::Effect(Effect::Disk(_) | Effect::IscsiLogin(_))));
         let (mut vcpus, mut alone, mut serial_log) = (BTreeMap::new(), Vec::new(), None);
         for done in self.rehearsed() {
             match done {

@@ -4,7 +4,7 @@
 use crate::bhyve;
 use crate::host::{Effect, Host, Inner, Interface, interfaces};
 use crate::model::{InterfaceName, JailName, VmName};
-use crate::supervise::{jail, made};
+use crate::supervise::{jail, made, sessions};
 
 /// Whether it takes an interface away, or out of a bridge: whose that is by now is looked at before.
 pub(super) const fn is_about_interfaces(back: &Effect) -> bool {
@@ -65,6 +65,7 @@ pub(super) fn gone(host: &dyn Host, back: &Effect) -> Option<String> {
         Effect::RemoveCgroup(folder) => {
             host.file(folder).is_none().then(|| format!("the control group {} is gone already", folder.display()))
         }
+        Effect::IscsiLogout(session) => sessions::gone(host, session),
         Effect::Disk(change) => made::gone(host, change),
         // Of the others it cannot be told.
         _ => None,

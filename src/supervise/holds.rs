@@ -4,7 +4,7 @@ use super::gone::{anothers, gone, is_about_interfaces};
 use super::progress::Progress;
 use super::status::MachineState;
 use super::step::Event;
-use super::{Run, interrupted, journal, made, node};
+use super::{Run, interrupted, journal, made, node, sessions};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::commands::undo;
@@ -134,6 +134,7 @@ impl Hold {
                 half: half.parse().ok()?,
                 tap: tap.parse().ok()?,
             }))),
+            ["session", words @ ..] => Self::Effect(Effect::IscsiLogin(Box::new(sessions::read(words)?))),
             ["route", router] => Self::Effect(Effect::AddRoute(router.parse().ok()?)),
             ["lock", name] => Self::Lock(name.parse().ok()?),
             ["node", name] => Self::Node(name.parse().ok()?),
@@ -169,6 +170,7 @@ fn words_of(effect: &Effect) -> Option<Vec<String>> {
         Effect::AddRoute(router) => Some(words(&["route", &router.to_string()])),
         Effect::Disk(change) => made::words(change),
         Effect::MakeCgroup(folder) => Some(words(&["cgroup", &folder.to_string_lossy()])),
+        Effect::IscsiLogin(session) => Some(sessions::words(session)),
         Effect::Umask(_)
         | Effect::Truncate { .. }
         | Effect::DestroyNode(_)
@@ -178,6 +180,7 @@ fn words_of(effect: &Effect) -> Option<Vec<String>> {
         | Effect::DeleteRoute(_)
         | Effect::RemoveJail(_)
         | Effect::RemoveCgroup(_)
+        | Effect::IscsiLogout(_)
         | Effect::Reclaim { .. }
         | Effect::DestroyInner(_)
         | Effect::WriteFile { .. }

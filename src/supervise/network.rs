@@ -66,6 +66,8 @@ pub(crate) fn network<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> Resu
             | Effect::RemoveJail(_)
             | Effect::MakeCgroup(_)
             | Effect::RemoveCgroup(_)
+            | Effect::IscsiLogin(_)
+            | Effect::IscsiLogout(_)
             | Effect::Lend { .. }
             | Effect::Reclaim { .. }
             | Effect::CreateInner(_)

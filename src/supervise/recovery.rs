@@ -19,7 +19,7 @@ use elsewhere::against_elsewhere;
 pub(crate) use elsewhere::left_elsewhere;
 use left::left;
 pub(crate) use left::{Back, Left};
-pub(crate) use others::{against_own, noted_of};
+pub(crate) use others::{against_own, maker_of, noted_of};
 pub(crate) use running::{Aim, against_interface, in_no_background, running};
 
 use super::freeze;

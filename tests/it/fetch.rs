@@ -560,7 +560,7 @@ fn a_pin_is_what_the_publisher_says_and_is_old_when_he_says_something_else() {
     same(
         &pinned.stderr,
         "vmrun: mine: http://127.0.0.1:80/x86/mine.img is what http://127.0.0.1:80/x86/SHA256SUMS says it is (signed: not signed; \
-         nothing vouches for it)",
+         not verified, nothing vouches for it)",
     );
     assert_eq!((pinned.code, scene.cache()), (0, Vec::new()));
     let recipe = format!(
@@ -698,11 +698,25 @@ fn the_table_of_images_is_listed() {
         let line = listed.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_default();
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
     };
-    assert_eq!(row("NAME"), "NAME | FOR | KIND | USER | CHECKSUMS SIGNED | ADDRESS TRIED | NOTE");
-    assert_eq!(row("mine"), "mine | amd64 | raw | me | - | of config.toml | -");
-    assert_eq!(row("debian-13"), "debian-13 | amd64 arm64 | qcow2 | debian | not signed | not fetched | -");
-    assert!(row("arch").starts_with("arch | amd64 | qcow2 | arch | "), "{listed}");
+    assert_eq!(row("NAME"), "NAME | FOR | KIND | USER | CHECKSUMS SIGNED | VERIFIED | ADDRESS TRIED | NOTE");
+    assert_eq!(row("mine"), "mine | amd64 | raw | me | - | no | of config.toml | -");
+    assert_eq!(row("debian-13"), "debian-13 | amd64 arm64 | qcow2 | debian | not signed | no | not fetched | -");
+    assert!(
+        row("arch").starts_with("arch | amd64 | qcow2 | arch | FILE.sig beside the image, by OpenPGP | no | "),
+        "{listed}"
+    );
+    assert!(row("rocky-9").contains(" | FILE.CHECKSUM.asc beside it, by OpenPGP | with a keyring | "), "{listed}");
     let json: serde_json::Value = serde_json::from_str(&scene.run(&["images", "--json"]).stdout).unwrap();
+    let verified = |json: &serde_json::Value, name: &str| {
+        json.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap()["verified"].as_bool()
+    };
+    assert_eq!((verified(&json, "arch"), verified(&json, "rocky-9")), (Some(false), Some(false)));
     let arch = json.as_array().unwrap().iter().find(|row| row["name"] == "arch").unwrap();
     assert_eq!((arch["arm64"].is_null(), arch["fetched"].as_str()), (true, Some("not fetched")));
+    // With the keys of all publishers, where their checksums are signed.
+    with_table(&scene, "");
+    let table = scene.sandbox.read("config/config.toml");
+    scene.sandbox.write("config/config.toml", &format!("[images]\nkeyring = \"/keys.gpg\"\n{table}"));
+    let json: serde_json::Value = serde_json::from_str(&scene.run(&["images", "--json"]).stdout).unwrap();
+    assert_eq!((verified(&json, "arch"), verified(&json, "rocky-9")), (Some(false), Some(true)));
 }

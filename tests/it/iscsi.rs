@@ -1,7 +1,8 @@
 //! Disks of iSCSI targets: their sessions are the administrator's, and a recipe names the target.
 
-use super::host::Host;
+use super::host::{Host, kill};
 use super::sandbox::{Sandbox, same};
+use std::fs;
 
 /// A machine with such a disk.
 fn host(disk: &str) -> Host {
@@ -48,7 +49,7 @@ error: there is no iSCSI session of iqn.a:old
 1 | let disk = iscsi(\"iqn.a:old\");
   |                  ^^^^^^^^^^^
   |
-  = hint: `iscsictl -A -p PORTAL -t iqn.a:old -w 60` logs in; /etc/iscsi.conf has what is logged in at each start of the host, and the secrets of CHAP
+  = hint: `login: true` has vmrun log in, and out; `iscsictl -A -p PORTAL -t iqn.a:old -w 60` does it by hand; /etc/iscsi.conf has what is logged in at each start of the host, and the secrets of CHAP
 ",
         );
         assert_eq!(done.code, 3);
@@ -148,4 +149,342 @@ warning: the device of an iSCSI disk is not known here, and is assumed to be /de
   = hint: the run itself will find the right one
 ",
     );
+}
+
+const LOGIN: &str = "\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: true }";
+
+/// A host on which nobody has logged in, with a machine whose boots go so; its target is there.
+fn logs_in(disk: &str, exits: &str) -> Host {
+    let host = host(disk);
+    fs::write(host.path("vm/rom.fd"), [0; 4096]).unwrap();
+    fs::write(host.path("vm/da3"), vec![0; 1 << 20]).unwrap();
+    host.write("fake/exits", exits);
+    host.write("fake/iscsi", "iqn.a:db\t10.0.0.30\tConnected\t0:da9\n");
+    host.write(
+        "fake/iscsi-targets",
+        &format!("iqn.a:web\t10.0.0.30\tConnected\t0:probe0>..{}\n", host.path("vm/da3").display()),
+    );
+    host
+}
+
+/// The calls of iscsictl that change something.
+fn changes(host: &Host) -> Vec<String> {
+    let is_change = |line: &&str| line.starts_with("iscsictl -A") || line.starts_with("iscsictl -R");
+    host.calls().lines().filter(is_change).map(String::from).collect()
+}
+
+const BOTH: [&str; 2] = ["iscsictl -A -p 10.0.0.30 -t iqn.a:web", "iscsictl -R -p 10.0.0.30 -t iqn.a:web"];
+const OF_OTHERS: &str = "iqn.a:db\t10.0.0.30\tConnected\t0:da9\n";
+
+#[test]
+fn a_run_logs_in_boots_from_the_disk_and_logs_out() {
+    let host = logs_in(LOGIN, "0\n1\n");
+    let done = host.run(&["run", "web.rhai"]);
+    same(&done.stderr, "vmrun: the guest rebooted; starting it again");
+    assert_eq!((done.code, changes(&host)), (0, BOTH.map(String::from).to_vec()));
+    assert_eq!(host.read("fake/iscsi"), OF_OTHERS);
+    host.is_clean();
+}
+
+#[test]
+fn a_plan_says_that_it_logs_in_and_changes_nothing() {
+    let host = logs_in(LOGIN, "");
+    let done = host.run(&["plan", "web.rhai"]);
+    same(
+        &done.stderr,
+        "
+warning: the device of an iSCSI disk is not known here, and is assumed to be /dev/iscsi/iqn.a:web/0
+ --> web.rhai:1:18
+  |
+1 | let disk = iscsi(\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: true });
+  |                  ^^^^^^^^^^^
+  |
+  = hint: the run itself will find the right one
+",
+    );
+    same(
+        &done.stdout,
+        "
+umask 026
+iscsictl -A -p 10.0.0.30 -t iqn.a:web
+bhyve -c 1 -m 64M -s 0,hostbridge -s 4,virtio-blk,/dev/iscsi/iqn.a:web/0 -s 31,lpc -l bootrom,[tmp]/vm/rom.fd web
+# given back when the run ends:
+bhyvectl --destroy --vm=web
+iscsictl -R -p 10.0.0.30 -t iqn.a:web
+",
+    );
+    assert_eq!((done.code, changes(&host)), (0, vec![]));
+}
+
+#[test]
+fn a_session_that_is_there_is_left_there() {
+    let host = logs_in(LOGIN, "1\n");
+    let there = format!("{OF_OTHERS}iqn.a:web\t10.0.0.30:3260\tConnected\t0:..{}\n", host.path("vm/da3").display());
+    host.write("fake/iscsi", &there);
+    let done = host.run(&["run", "web.rhai"]);
+    same(&done.stderr, "");
+    assert_eq!(
+        (done.code, changes(&host), host.read("fake/iscsi")),
+        (0, vec![], there.replace(&host.own("[tmp]"), "[tmp]"))
+    );
+}
+
+#[test]
+fn what_a_killed_run_has_made_is_ended_by_gc_and_by_the_next_start() {
+    // A command that has begun goes on without who called it.
+    for (when, call) in
+        [("before", BOTH[0]), ("after", BOTH[0]), ("before", "bhyve"), ("before", BOTH[1]), ("after", BOTH[1])]
+    {
+        let host = logs_in(LOGIN, "1\n1\n");
+        let killed = |host: &Host| {
+            host.write("fake/log", "");
+            host.write("fake/strike", &format!("{when} SIGKILL 1 {call}\n"));
+            let done = host.run(&["run", "web.rhai"]);
+            fs::remove_file(host.path("fake/strike")).unwrap();
+            assert_ne!(done.code, 0, "{when} {call}: {done:?}");
+        };
+        killed(&host);
+        let done = host.run(&["gc"]);
+        assert_eq!((done.code, host.read("fake/iscsi").contains("\niqn.a:web")), (0, false), "{when} {call}: {done:?}");
+        assert!(call == BOTH[1] || done.stdout.contains(BOTH[1]), "{when} {call}: {done:?}");
+        host.is_clean();
+        killed(&host);
+        let done = host.run(&["run", "web.rhai"]);
+        assert_eq!((done.code, host.read("fake/iscsi").as_str()), (0, OF_OTHERS), "{when} {call}: {done:?}");
+        host.is_clean();
+    }
+}
+
+#[test]
+fn what_has_not_come_in_time_is_told_and_the_session_ended() {
+    for (targets, message, hint) in [
+        (
+            "",
+            "the iSCSI session of iqn.a:web is not connected: \"Waiting for iscsid(8)\"",
+            "`service iscsid status` tells whether iscsid(8) runs, and `iscsictl -L -v` what failed",
+        ),
+        (
+            "iqn.a:web\t10.0.0.30\tAuthentication failed\n",
+            "the iSCSI session of iqn.a:web is not connected: \"Authentication failed\"",
+            "`service iscsid status` tells whether iscsid(8) runs, and `iscsictl -L -v` what failed",
+        ),
+        ("iqn.a:web\t10.0.0.30\tConnected\t1:da3\n", "the iSCSI target iqn.a:web has no disk as LUN 0", "it has LUN 1"),
+    ] {
+        let host = logs_in("\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: true, within: \"1s\" }", "");
+        host.write("fake/iscsi-targets", targets);
+        let done = host.run(&["run", "web.rhai"]);
+        let told = format!(
+            "
+error: {message}
+ --> web.rhai:1:18
+  |
+1 | let disk = iscsi(\"iqn.a:web\", #{{ portal: \"10.0.0.30\", login: true, within: \"1s\" }});
+  |                  ^^^^^^^^^^^
+  |
+  = hint: {hint}
+"
+        );
+        same(&done.stderr, &told);
+        assert_eq!(
+            (done.code, changes(&host), host.read("fake/iscsi").as_str()),
+            (3, BOTH.map(String::from).to_vec(), OF_OTHERS)
+        );
+        host.is_clean();
+    }
+}
+
+#[test]
+fn by_a_nickname_the_secrets_stay_in_iscsi_conf() {
+    let disk = "\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: \"shop\" }";
+    let host = logs_in(disk, "1\n");
+    host.write("fake/iscsi.conf", "shop\tiqn.a:web\t10.0.0.30\n");
+    let done = host.run(&["run", "web.rhai"]);
+    same(&done.stderr, "");
+    assert_eq!((done.code, changes(&host)), (0, vec!["iscsictl -A -n shop".into(), "iscsictl -R -n shop".into()]));
+    assert_eq!(host.read("fake/iscsi"), OF_OTHERS);
+    host.is_clean();
+    let told = |message: &str, hint: &str| {
+        format!(
+            "
+error: {message}
+ --> web.rhai:1:{}
+  |
+1 | let disk = iscsi({disk});
+  |                  {}
+{hint}",
+            18, "^^^^^^^^^^^",
+        )
+    };
+    host.write("fake/iscsi.conf", "shop\tiqn.a:old\t10.0.0.30\n");
+    let done = host.run(&["run", "web.rhai"]);
+    let hint = "  |\n  = hint: what it has as TargetName and TargetAddress is to be iqn.a:web and 10.0.0.30, as in the recipe\n";
+    same(&done.stderr, &told("shop of /etc/iscsi.conf is not the iSCSI session of iqn.a:web at 10.0.0.30", hint));
+    assert_eq!((done.code, host.read("fake/iscsi").as_str()), (3, OF_OTHERS));
+    host.write("fake/iscsi.conf", "");
+    let done = host.run(&["run", "web.rhai"]);
+    assert!(done.stderr.contains("iscsictl: target shop not found in /etc/iscsi.conf"), "{done:?}");
+    host.is_clean();
+}
+
+#[test]
+fn the_session_of_another_machine_is_not_used_since_it_ends_with_that() {
+    let host = logs_in(LOGIN, "run\nrun\n");
+    assert_eq!(host.run(&["start", "web.rhai"]).code, 0);
+    let text = host.read("web.rhai").replace("name: \"web\"", "name: \"db\"");
+    for (name, login) in [("db.rhai", ", login: true"), ("plain.rhai", "")] {
+        host.write(name, &host.own(&text.replace(", login: true", login)));
+        let done = host.run(&["run", name]);
+        same(
+            &done.stderr,
+            &format!(
+                "
+error: the iSCSI session of iqn.a:web at 10.0.0.30 is of the machine web, and ends with it
+ --> {name}:1:18
+  |
+1 | let disk = iscsi(\"iqn.a:web\", #{{ portal: \"10.0.0.30\"{login} }});
+  |                  ^^^^^^^^^^^
+  |
+  = hint: `vmrun stop web`, or log in yourself for both: a session that vmrun finds is left as it is
+"
+            ),
+        );
+        assert_eq!(done.code, 5);
+    }
+    assert_eq!(host.run(&["kill", "web"]).code, 0);
+    assert_eq!(host.read("fake/iscsi"), OF_OTHERS);
+    host.is_clean();
+}
+
+#[test]
+fn a_machine_in_the_background_is_adopted_with_its_session() {
+    let host = logs_in(LOGIN, "run\n");
+    assert_eq!(host.run(&["start", "web.rhai"]).code, 0);
+    kill(host.status("web").unwrap().supervisor.unwrap());
+    assert!(host.run(&["gc"]).stdout.contains("goes on"), "its guest lives");
+    assert!(host.read("fake/iscsi").contains("iqn.a:web"));
+    assert_eq!(host.run(&["adopt", "web"]).code, 0);
+    assert_eq!(host.run(&["kill", "web"]).code, 0);
+    assert_eq!((changes(&host), host.read("fake/iscsi").as_str()), (BOTH.map(String::from).to_vec(), OF_OTHERS));
+    host.is_clean();
+}
+
+#[test]
+fn a_session_that_the_administrator_has_ended_meanwhile_is_gone_already() {
+    let host = logs_in(LOGIN, "run\n");
+    assert_eq!(host.run(&["start", "web.rhai"]).code, 0);
+    host.write("fake/iscsi", OF_OTHERS);
+    assert_eq!(host.run(&["kill", "web"]).code, 0);
+    let told = "vmrun: the iSCSI session of iqn.a:web at 10.0.0.30 is gone already: it counts as given back\n";
+    assert!(host.log("web").contains(told), "{}", host.log("web"));
+    host.is_clean();
+}
+
+#[test]
+fn what_is_wrong_with_a_login_is_told_before_anything_happens() {
+    for (options, message, hint) in [
+        ("login: true", "a login at iqn.a:web needs its portal", "`portal: \"10.0.0.30\"`, the address of its server"),
+        (
+            "portal: \"10.0.0.30 -w\", login: true",
+            "\"10.0.0.30 -w\" is no portal of an iSCSI target: it has ' '",
+            "an address or a name, and a port where it is not 3260: \"10.0.0.30\", \"[fd00::30]:3261\"",
+        ),
+        (
+            "portal: \"10.0.0.30\", login: \"a b\"",
+            "\"a b\" is no nickname of /etc/iscsi.conf",
+            "letters, digits, `.`, `_` and `-`, as they stand there before `{`",
+        ),
+        (
+            "portal: \"10.0.0.30\", login: 7",
+            "expected true, false or a nickname of /etc/iscsi.conf, got a number",
+            "write `iscsi(",
+        ),
+        ("portal: \"10.0.0.30\", login: true, within: \"soon\"", "\"soon\" is no time", "write 60s, 2m or 500ms"),
+    ] {
+        let host = logs_in(&format!("\"iqn.a:web\", #{{ {options} }}"), "");
+        let done = host.run(&["run", "web.rhai"]);
+        assert!(done.stderr.starts_with(&format!("error: {message}\n")), "{done:?}");
+        assert!(done.stderr.contains(hint), "{done:?}");
+        assert_eq!(changes(&host), [""; 0]);
+    }
+}
+
+#[test]
+fn on_linux_it_is_a_record_of_iscsiadm_and_the_link_is_known_before() {
+    let sandbox = Sandbox::new();
+    sandbox.write("web.rhai", &format!("let root = iscsi({LOGIN});\nrun(\"ls\", [root]);\n"));
+    let done = sandbox.run(&["plan", "web.rhai", "--on", "linux"]);
+    same(&done.stderr, "");
+    same(
+        &done.stdout,
+        "
+umask 026
+iscsiadm -m node -T iqn.a:web -p 10.0.0.30 --login
+ls /dev/disk/by-path/ip-10.0.0.30:3260-iscsi-iqn.a:web-lun-0
+# given back when the run ends:
+iscsiadm -m node -T iqn.a:web -p 10.0.0.30 --logout
+",
+    );
+    sandbox.write("web.rhai", "iscsi(\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: \"shop\" });\n");
+    let done = sandbox.run(&["plan", "web.rhai", "--on", "linux"]);
+    same(
+        &done.stderr,
+        "
+error: iscsiadm(8) knows no nicknames: its record of a target has the secrets of CHAP
+ --> web.rhai:1:51
+  |
+1 | iscsi(\"iqn.a:web\", #{ portal: \"10.0.0.30\", login: \"shop\" });
+  |                                                   ^^^^^^
+  |
+  = hint: `login: true`, and node.session.auth.* in /etc/iscsi/iscsid.conf before `iscsiadm -m discovery` makes the record
+",
+    );
+}
+
+/// A Linux with open-iscsi, which has a record of the target, and brings the link of its disk a moment after the login.
+fn linux() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.script(
+        "iscsiadm",
+        r#"echo "iscsiadm $*" >>calls
+case "$*" in
+"-m session") test -s sessions && exec cat sessions; echo "iscsiadm: No active sessions." >&2; exit 21;;
+"-m node -T iqn.a:web -p 10.0.0.30 --login")
+    echo "tcp: [1] 10.0.0.30:3260,1 iqn.a:web (non-flash)" >sessions
+    (sleep 0.4; echo ip-10.0.0.30:3260-iscsi-iqn.a:web-lun-0 >links) >&- 2>&- & ;;
+"-m node -T iqn.a:web -p 10.0.0.30 --logout") rm -f sessions links;;
+*) echo "iscsiadm: No records found" >&2; exit 21;;
+esac"#,
+    );
+    sandbox.script("ls", r#"test "$*" = /dev/disk/by-path || exec /bin/ls "$@"; exec cat links"#);
+    sandbox.write("web.rhai", &format!("let root = iscsi({LOGIN});\nprint(run(\"echo\", [root]));\n"));
+    sandbox
+}
+
+#[test]
+fn on_linux_a_run_logs_in_waits_for_the_link_and_logs_out() {
+    let sandbox = linux();
+    let run = |arguments: &[&str]| sandbox.finish(sandbox.command(arguments).env("VMRUN_PLATFORM", "linux"));
+    let done = run(&["run", "web.rhai"]);
+    same(&done.stderr, "");
+    same(&done.stdout, "/dev/disk/by-path/ip-10.0.0.30:3260-iscsi-iqn.a:web-lun-0");
+    let calls = "iscsiadm -m node -T iqn.a:web -p 10.0.0.30 --login\niscsiadm -m node -T iqn.a:web -p 10.0.0.30 --logout\niscsiadm -m session\n";
+    assert_eq!((done.code, sandbox.read("calls").as_str()), (0, calls));
+    assert!(!sandbox.path("sessions").exists());
+    // A target of which there is no record.
+    let text = sandbox.read("web.rhai").replace("iqn.a:web", "iqn.a:old");
+    sandbox.write("old.rhai", &text);
+    let done = run(&["run", "old.rhai"]);
+    same(
+        &done.stderr,
+        "
+error: `iscsiadm -m node -T iqn.a:old -p 10.0.0.30 --login` failed with status 21: iscsiadm: No records found
+ --> old.rhai:1:12
+  |
+1 | let root = iscsi(\"iqn.a:old\", #{ portal: \"10.0.0.30\", login: true });
+  |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: `iscsiadm -m discovery -t sendtargets -p 10.0.0.30` makes the records of what it serves
+",
+    );
+    assert_eq!(done.code, 3);
 }

@@ -72,7 +72,7 @@ fn two_commands_are_told_and_what_the_host_lacks() {
     let done = scene.run("freebsd-14.3", &["new", "web", "--os", "debian-13"]);
     same(&done.stdout, "vmrun start web.rhai --init\nvmrun ssh --wait 5m web");
     let pinned = "vmrun: debian-13: http://127.0.0.1:80/debian-13.qcow2 is what http://127.0.0.1:80/debian-13.sums says it is \
-                  (signed: nothing says whether they are signed; nothing vouches for it)";
+                  (signed: nothing says whether they are signed; not verified, nothing vouches for it)";
     let told: Vec<&str> =
         done.stderr.lines().filter(|line| line.starts_with("vmrun: ") || line.contains("14.3")).collect();
     assert_eq!(

@@ -174,14 +174,20 @@ fn without_a_keyring_or_a_signature_it_is_told_that_nobody_vouches() {
     let scene = Scene::new();
     scene.serves(&sums(), None);
     scene.configures(APART, "");
-    let none = "nothing vouches for it, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`";
+    let none = "not verified, nothing vouches for it, as no keyring is named that has its publisher's key: `man vmrun-config` tells of `keyring`";
     assert_eq!(scene.pins(), (0, format!("{}vmrun: mine: {IS} (signed: yes; {none})\n", pin())));
     // Of a pin that is the same, too.
     let same = "web.rhai: mine is what its publisher has\n";
     assert_eq!(scene.checks(), (0, format!("{same}vmrun: mine: {IS} (signed: yes; {none})\n")));
     scene.configures("", "keyring = \"/nosuch\"\n");
-    assert_eq!(scene.pins(), (0, format!("{}vmrun: mine: {IS} (signed: yes; nothing vouches for it)\n", pin())));
-    assert_eq!(scene.checks(), (0, format!("{same}vmrun: mine: {IS} (signed: yes; nothing vouches for it)\n")));
+    assert_eq!(
+        scene.pins(),
+        (0, format!("{}vmrun: mine: {IS} (signed: yes; not verified, nothing vouches for it)\n", pin()))
+    );
+    assert_eq!(
+        scene.checks(),
+        (0, format!("{same}vmrun: mine: {IS} (signed: yes; not verified, nothing vouches for it)\n"))
+    );
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub(crate) const EPERM: &str = "Operation not permitted";
 pub(crate) const ENOENT: &str = "No such file or directory";
 pub(crate) const EEXIST: &str = "File exists";
 pub(crate) const EBUSY: &str = "Device busy";
+pub(crate) const ESRCH: &str = "No such process";
 pub(crate) const EINVAL: &str = "Invalid argument";
 pub(crate) const ENOSPC: &str = "No space left on device";
 pub(crate) const EADDRINUSE: &str = "Address already in use";

@@ -5,7 +5,12 @@ use crate::bhyve;
 use crate::diag::Fault;
 use crate::host::program::{Program, run};
 use crate::host::terminal::while_it_takes;
-use crate::host::{Effect, Platform, commands, interfaces};
+use crate::host::{Effect, Platform, ProcessTable as _, commands, interfaces, iscsi};
+use crate::model::IscsiSession;
+use std::time::{Duration, Instant};
+
+/// How long a session with an iSCSI target may take to end.
+const LOGOUT: Duration = Duration::from_secs(10);
 
 impl System {
     /// Runs the commands of an effect, and returns what they print; what the first ones took is given back where a later one is refused.
@@ -25,6 +30,21 @@ impl System {
                 Err(fault) if is_done_already(effect, &fault) => {}
                 Err(fault) => return Err(commands::explained(self.settings.platform, effect, fault)),
             }
+        }
+        Ok(text)
+    }
+
+    /// Ends a session with an iSCSI target, and waits until it is gone: iscsictl(8) does not, and until then it is listed as before (iscsi.c of
+    /// the kernel), and whoever logs in anew is refused.
+    pub(super) fn log_out(&mut self, effect: &Effect, session: &IscsiSession) -> Result<String, Fault> {
+        let text = self.by_commands(effect)?;
+        let begin = Instant::now();
+        while iscsi::is_there(self, session)? {
+            if begin.elapsed() > LOGOUT {
+                let fault = Fault::host(format!("{session} does not end"));
+                return Err(fault.hint("does somebody else have its disk open, as a file system that is mounted?"));
+            }
+            self.pause();
         }
         Ok(text)
     }

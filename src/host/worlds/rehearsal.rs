@@ -112,6 +112,8 @@ impl Rehearsal {
             | Effect::RemoveJail(_)
             | Effect::MakeCgroup(_)
             | Effect::RemoveCgroup(_)
+            | Effect::IscsiLogin(_)
+            | Effect::IscsiLogout(_)
             | Effect::Reclaim { .. }
             | Effect::CreateInner(_)
             | Effect::DestroyInner(_)
@@ -127,6 +129,11 @@ impl Rehearsal {
     /// Returns how much more than before is reserved in a pool, in bytes.
     pub(crate) fn promised(&self, pool: &str) -> u64 {
         self.world.volumes.promised(pool)
+    }
+
+    /// Has a file count as there that comes by what is rehearsed.
+    pub(crate) fn expect(&mut self, path: &Path) {
+        self.world.comes(path, None);
     }
 
     fn take_in_disk(&mut self, change: &DiskChange) {

@@ -30,6 +30,8 @@ pub(crate) struct World {
     routes: BTreeSet<String>,
     jails: BTreeSet<String>,
     cgroups: BTreeSet<PathBuf>,
+    /// Sessions with iSCSI targets, in words.
+    sessions: BTreeSet<String>,
     helpers: BTreeSet<String>,
     /// Bridges in the networks of jails.
     inner: BTreeSet<String>,
@@ -55,7 +57,7 @@ impl World {
         self.files.insert(path.into(), FileFact { size: None, has_data: false, is_folder: true, device: DISK });
     }
 
-    fn comes(&mut self, path: &Path, size: Option<Size>) {
+    pub(super) fn comes(&mut self, path: &Path, size: Option<Size>) {
         self.file(path, size, true);
         self.to_come.insert(path.into());
     }
@@ -135,6 +137,8 @@ impl World {
             Effect::CreateJail { jail, .. } => drop(self.jails.insert(jail.name.to_string())),
             Effect::MakeCgroup(folder) => drop(self.cgroups.insert(folder.clone())),
             Effect::RemoveCgroup(folder) => drop(self.cgroups.remove(folder)),
+            Effect::IscsiLogin(session) => drop(self.sessions.insert(session.to_string())),
+            Effect::IscsiLogout(session) => drop(self.sessions.remove(&session.to_string())),
             Effect::RemoveJail(jail) => drop(self.jails.remove(jail.as_str())),
             // Where a tap is does not matter here: it is one of the interfaces, in no bridge of the host's.
             Effect::Lend { tap, .. } => {
@@ -235,6 +239,7 @@ impl World {
         let groups = self.cgroups.difference(&before.cgroups);
         left.extend(groups.map(|folder| format!("the control group {}", folder.display())));
         left.extend(self.helpers.difference(&before.helpers).map(|helper| format!("the helper {helper}")));
+        left.extend(self.sessions.difference(&before.sessions).cloned());
         left.extend(self.inner.difference(&before.inner).map(|bridge| format!("the bridge {bridge}")));
         let gone = before.interfaces.iter().filter(|known| !self.interfaces.iter().any(|one| one.name == known.name));
         left.extend(gone.map(|known| format!("nothing of the interface {}, which was there before", known.name)));

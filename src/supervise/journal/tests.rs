@@ -3,6 +3,7 @@
 use super::*;
 use crate::host::helper::{HelperId, HelperProcess};
 use crate::host::{Effect, Inner};
+use crate::model::IscsiSession;
 use crate::model::device::Access;
 use proptest::prelude::*;
 
@@ -45,6 +46,8 @@ fn holds() -> Vec<Hold> {
             socket: Some("/run/a b.sock".into()),
         },
         Hold::Effect(Effect::MakeCgroup("/sys/fs/cgroup/vmrun-web".into())),
+        session(None),
+        session(Some("shop")),
         Hold::Effect(Effect::Lend { jail: "web".parse().unwrap(), tap: "tap1".parse().unwrap() }),
         Hold::Effect(Effect::CreateInner(Box::new(Inner {
             jail: "web".parse().unwrap(),
@@ -53,6 +56,12 @@ fn holds() -> Vec<Hold> {
             tap: "tap1".parse().unwrap(),
         }))),
     ]
+}
+
+fn session(nickname: Option<&str>) -> Hold {
+    let (target, portal) = ("iqn.a:web".parse().unwrap(), "10.0.0.30".parse().unwrap());
+    let nickname = nickname.map(|nickname| nickname.parse().unwrap());
+    Hold::Effect(Effect::IscsiLogin(Box::new(IscsiSession { target, portal, nickname })))
 }
 
 fn text() -> String {
@@ -74,6 +83,8 @@ fn a_journal_is_text_that_people_can_read() {
 + helper swtpm 78 81214 fatal swtpm%20socket
 + helper fs 79   virtiofsd /run/a%20b.sock
 + cgroup /sys/fs/cgroup/vmrun-web
++ session iqn.a:web 10.0.0.30
++ session iqn.a:web 10.0.0.30 shop
 + lent web tap1
 + inner web bridge1 epair1b tap1
 ";

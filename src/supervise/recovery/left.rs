@@ -13,7 +13,7 @@ use crate::model::{Argv, InterfaceName, LinkKind, VmName};
 use crate::supervise::holds::Hold;
 use crate::supervise::jail;
 use crate::supervise::journal::{Journal, Owner, Work};
-use crate::supervise::made;
+use crate::supervise::{made, sessions};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -221,6 +221,7 @@ fn undo(host: &dyn Host, hold: &Hold, journal: &Journal, same_boot: bool, interf
             left.kept.extend(is_there.then(|| format!("the default route by {router}")));
         }
         Hold::Effect(Effect::Disk(change)) => made::undo(host, change, left),
+        Hold::Effect(Effect::IscsiLogin(session)) if same_boot => sessions::undo(host, session, left),
         Hold::Effect(Effect::MakeCgroup(folder)) if same_boot => undo_group(host, folder, left),
         Hold::Helper { name, id: HelperId::Process(process), socket, .. } if same_boot => {
             undo_helper(host, (name, process, socket.as_deref()), journal, left, hold.back(platform));

@@ -2,9 +2,10 @@
 
 use super::{evidence, goes_on, holder, journal};
 use crate::diag::Fault;
-use crate::host::Host;
 use crate::host::store::StateRecord;
+use crate::host::{Host, SameBoot};
 use crate::model::{Exclusive, VmName};
+use crate::supervise::holds::Hold;
 
 /// Returns what another machine of this host has of what a machine wants alone: its number in the list, and the fault. What the
 /// machine itself has, and other machines of a run that is ours, stand in nobody's way.
@@ -47,6 +48,17 @@ fn user(host: &dyn Host, record: &StateRecord) -> Option<(String, String)> {
         let lives = journal.holds.iter().any(|hold| evidence::living(host.processes(), name, &journal, hold).is_some());
         lives.then(|| (who(), "`vmrun gc` ends it".into()))
     }
+}
+
+/// Returns the machine whose run has made something since the host was started, by its journal, and whether that run or its guest lives.
+pub(crate) fn maker_of(host: &dyn Host, is_it: &dyn Fn(&Hold) -> bool) -> Option<(VmName, bool)> {
+    let has_made = |record: &StateRecord| {
+        let journal = journal(record);
+        journal.holds.iter().any(is_it) && evidence::boot(host.processes(), &journal) != SameBoot::No
+    };
+    let record = host.store().records().into_iter().find(has_made)?;
+    let lives = user(host, &record).is_some();
+    Some((record.name, lives))
 }
 
 /// Returns what the run that has left a machine had alone, as far as its journal says: nothing where that may be cut off, since all of
