@@ -1,4 +1,4 @@
-//! ssh(1) to another sandbox, for the moves of machines: it runs vmrun there, and carries what both say to each other.
+//! ssh(1) to another sandbox: it runs vmrun there, and of a move of a machine it carries what both say to each other.
 //!
 //! The file `ssh` of the state has lines of a word and what belongs to it: `host FOLDER`, the sandbox that is reached, none if nothing is;
 //! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `earlier`, which has that seem to be one that
@@ -40,7 +40,7 @@ struct Line {
     is_earlier: bool,
 }
 
-/// Runs `ssh OPTION… -- HOST vmrun migrate-receive`.
+/// Runs `ssh OPTION… -- HOST vmrun WORD…`.
 pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let said = state.read("ssh")?;
     let of = |word: &str| said.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
@@ -55,16 +55,19 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
         let mut next = || words.next().unwrap_or_default();
         Strike { is_before: next() == "before", who: next(), what: next() }
     });
-    let words = args.iter().skip_while(|word| *word != "vmrun").skip(1);
+    let words: Vec<&String> = args.iter().skip_while(|word| *word != "vmrun").skip(1).collect();
     let mut command = Command::new(of("vmrun").unwrap_or("vmrun"));
-    command.args(words).env_clear().current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(&words).env_clear().current_dir(folder);
     let at = |name: &str| Path::new(folder).join(name);
     command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", at("bin").display())).env("HOME", at("home"));
     command.env("VMRUN_PLATFORM", "freebsd").env("FAKE_FREEBSD", at("fake"));
     command.env("VMRUN_VMM_DIR", at("fake/vmm")).env("VMRUN_ZVOL_DIR", at("fake/zvol"));
     command.env("VMRUN_STATE_DIR", at("state")).env("VMRUN_CONFIG", at("config"));
     command.env("VMRUN_CGROUP_DIR", at("fake/cgroup"));
-    let mut child = command.spawn()?;
+    if words.first().is_none_or(|word| *word != "migrate-receive") {
+        return plain(state, strike.as_ref(), (host, &words), command);
+    }
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (to, from) = (child.stdin.take(), child.stdout.take());
     let (struck, target, is_earlier) = (state.path("struck"), child.id(), said.lines().any(|line| line == "earlier"));
     let line = || Line { strike: strike.clone(), struck: struck.clone(), target, asked: Arc::default(), is_earlier };
@@ -77,6 +80,31 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     }
     let status = child.wait()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(SSH_FAILED))
+}
+
+/// Runs a command whose output is passed on as it is. It is struck where WHAT of the strike are its words, with `_` between them; who is
+/// struck then dies before it begins or after it has ended, and of `ssh` the other side knows nothing.
+fn plain(state: &State, strike: Option<&Strike>, (host, words): (&str, &[&String]), mut command: Command) -> Step<u8> {
+    let said: Vec<&str> = words.iter().map(|word| word.as_str()).collect();
+    let strike = strike.filter(|strike| strike.what == said.join("_"));
+    let hit = |strike: &Strike| {
+        let _ = std::fs::write(state.path("struck"), &strike.what);
+        if strike.who == "source" {
+            let _ = kill(nix::unistd::getppid(), Signal::SIGKILL);
+        }
+        Err(Exit::new(SSH_FAILED, "Timeout, server vm6 not responding."))
+    };
+    if let Some(strike) = strike.filter(|strike| strike.is_before) {
+        return hit(strike);
+    }
+    let done = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    // All sandboxes are on one host, and each is another one to those who ask.
+    let own = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = String::from_utf8_lossy(&done.stdout)
+        .replace(&format!("\"host\": \"{own}\""), &format!("\"host\": \"{host}\""));
+    io::stdout().write_all(named.as_bytes())?;
+    let status = done.status;
+    strike.map_or_else(|| Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(SSH_FAILED)), hit)
 }
 
 /// Returns a message as a vmrun has it, or takes it, that knows of no takeovers.
