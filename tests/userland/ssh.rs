@@ -2,7 +2,7 @@
 //!
 //! The file `ssh` of the state has lines of a word and what belongs to it: `host FOLDER`, the sandbox that is reached, none if nothing is;
 //! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `earlier`, which has that seem to be one that
-//! remembers no takeovers; `strike WHEN WHO WHAT`. WHAT is a frame:
+//! remembers no takeovers; `together COUNT`, which lets nobody through before so many have called; `strike WHEN WHO WHAT`. WHAT is a frame:
 //! `take`, the request; `re:take`, the answer to it; `block`, one of a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which
 //! has called us, `target`, which we have called, or `ssh`, which we are;
 //! WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::exit::{Exit, Step};
 use crate::state::State;
@@ -50,6 +51,9 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     let Some(folder) = of_host.or_else(|| of("host")) else {
         return Err(Exit::new(SSH_FAILED, format!("ssh: connect to host {destination} port 22: Connection refused\r")));
     };
+    if of("together").is_some_and(|count| !are_together(state, count)) {
+        return Err(Exit::new(SSH_FAILED, "nobody else has called meanwhile"));
+    }
     let strike = of("strike").map(|text| {
         let mut words = text.split(' ').map(String::from);
         let mut next = || words.next().unwrap_or_default();
@@ -80,6 +84,21 @@ pub(crate) fn run(state: &State, args: &[String]) -> Step<u8> {
     }
     let status = child.wait()?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(SSH_FAILED))
+}
+
+/// Waits until so many call at once, and returns whether they do in time.
+fn are_together(state: &State, count: &str) -> bool {
+    let (begin, folder) = (Instant::now(), state.path("calling"));
+    let _ = std::fs::create_dir_all(&folder);
+    let _ = std::fs::write(folder.join(Pid::this().to_string()), "");
+    let wanted = count.parse().unwrap_or(1);
+    while std::fs::read_dir(&folder).map_or(0, Iterator::count) < wanted {
+        if begin.elapsed() > Duration::from_secs(5) {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Runs a command whose output is passed on as it is. It is struck where WHAT of the strike are its words, with `_` between them; who is
