@@ -3,6 +3,10 @@
 //!
 //! Each host tells by a file, as `vmrun list --json --out` writes it, so that what is measured is what vmrun does with it and no
 //! network. Beside it is what one would run otherwise: jq(1) over the same files, where it is installed.
+//!
+//! The machines of these hosts are restarted, too, each after the one of the same number on the host before, by an ssh that is a script and
+//! says at once that it is done: what is measured is what vmrun itself needs for it, with two programs for each machine. A host that dies
+//! in the middle ends it, and the rest is gone on with.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may stop with a panic")]
@@ -26,7 +30,8 @@ struct World {
 impl World {
     fn new() -> Self {
         let world = Self { folder: std::env::temp_dir().join(format!("vmrun-bench-hosts.{}", std::process::id())) };
-        let now = UNIX_EPOCH.elapsed().unwrap().as_secs() + 3600;
+        // What is older than five minutes is not believed, nor what is newer by as much: all that is read is read within nine of them.
+        let now = UNIX_EPOCH.elapsed().unwrap().as_secs() + 240;
         for hosts in HOSTS {
             for host in 0..hosts {
                 let machines: Vec<_> = (0..MACHINES).map(|number| machine(host, number)).collect();
@@ -44,6 +49,42 @@ impl World {
         world
     }
 
+    /// Has an ssh that answers for all hosts.
+    fn with_ssh(&self) {
+        let folder = self.folder.display();
+        let script = format!(
+            "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nhost=$2; shift 3\ncase \"$1 $2\" in\n\
+             'list --json') exec cat {folder}/fleet/$host.json;;\n'restart --dry-run') exec cat {folder}/fleet/$host.after;;\nesac\n\
+             [ ! -e {folder}/fleet/dead-$host ] || exit 255\n"
+        );
+        fs::create_dir_all(self.folder.join("bin")).unwrap();
+        fs::create_dir_all(self.folder.join("fleet")).unwrap();
+        let ssh = self.folder.join("bin/ssh");
+        fs::write(&ssh, script).unwrap();
+        fs::set_permissions(ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        for host in 0..HOSTS[HOSTS.len() - 1] {
+            fs::copy(self.told(20).join(format!("vm{host}.json")), self.folder.join(format!("fleet/vm{host}.json")))
+                .unwrap();
+            let of = |number: usize| {
+                let at = host * MACHINES + number;
+                let after: Vec<String> = at.checked_sub(MACHINES).map(|at| format!("web{at}")).into_iter().collect();
+                serde_json::json!({ "name": format!("web{at}"), "after": after })
+            };
+            let text = serde_json::json!({ "machines": (0..MACHINES).map(of).collect::<Vec<_>>() });
+            fs::write(self.folder.join(format!("fleet/vm{host}.after")), text.to_string()).unwrap();
+        }
+    }
+
+    /// Runs one command, which has to end with that status, and returns how long that took and what it said last.
+    fn once(&self, args: &[String], status: i32) -> (Duration, String) {
+        let begin = Instant::now();
+        let output = self.run(env!("CARGO_BIN_EXE_vmrun"), args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = said.lines().last().unwrap_or_default().to_string();
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {last}");
+        (begin.elapsed(), last)
+    }
+
     fn told(&self, hosts: usize) -> PathBuf {
         self.folder.join(format!("told{hosts}"))
     }
@@ -55,6 +96,8 @@ impl World {
     fn run(&self, program: &str, args: &[String]) -> Output {
         let mut command = Command::new(program);
         command.args(args).current_dir(&self.folder).env("VMRUN_PLATFORM", "linux");
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}:{path}", self.folder.join("bin").display()));
         command.env("VMRUN_STATE_DIR", self.folder.join("state")).env("VMRUN_CONFIG", self.folder.join("config"));
         command.stdin(Stdio::null()).output().unwrap()
     }
@@ -148,6 +191,7 @@ fn main() {
     } else {
         println!("jq         is not installed: not compared");
     }
+    restarts(&world);
     let mut checked: Option<Duration> = None;
     for hosts in HOSTS {
         let took = world.median(1, &words(&["check"], &[&world.recipes(hosts)]), 0);
@@ -156,6 +200,43 @@ fn main() {
             println!("growth     twice the recipes: {:.2} (goal 2.0)", ratio(took, before));
         }
         checked = Some(took);
+    }
+}
+
+/// The machines of all hosts are restarted.
+fn restarts(world: &World) {
+    world.with_ssh();
+    let mut before: Option<(Duration, Duration)> = None;
+    for hosts in HOSTS {
+        let all = (0..hosts).map(|host| format!("ssh://vm{host}")).collect::<Vec<_>>().join(",");
+        let asked = ["restart", "--hosts", &all, "--answer-within", "60s"];
+        let (planned, said) = world.once(&words(&[&asked[..], &["--dry-run"]].concat(), &[]), 0);
+        assert!(said.contains(&format!("restarting {} machines", hosts * MACHINES)), "{said}");
+        let (took, said) = world.once(&words(&[&asked[..], &["--at-once", "8"]].concat(), &[]), 0);
+        assert!(said.contains(&format!("{} machines were restarted", hosts * MACHINES)), "{said}");
+        let each = ms(took) / f64::from(u32::try_from(hosts * MACHINES).unwrap());
+        println!(
+            "restart    {hosts:2} hosts, {:5} machines: rehearsed and set in order {:.1} ms; restarted 8 at once {:.2} s, {each:.2} ms each; {} MiB",
+            hosts * MACHINES,
+            ms(planned),
+            took.as_secs_f64(),
+            peak()
+        );
+        if let Some((planned_before, took_before)) = before {
+            println!(
+                "growth     twice the hosts: rehearsed {:.2}, restarted {:.2} (goal 2.0)",
+                ratio(planned, planned_before),
+                ratio(took, took_before)
+            );
+        }
+        before = Some((planned, took));
+        if hosts == HOSTS[0] {
+            fs::write(world.folder.join("fleet/dead-vm2"), "").unwrap();
+            world.once(&words(&asked, &[]), 3);
+            fs::remove_file(world.folder.join("fleet/dead-vm2")).unwrap();
+            let (took, said) = world.once(&words(&["restart", "--resume", "--answer-within", "60s"], &[]), 0);
+            println!("dead host  the third of 5, then gone on with: {:.2} s; {said}", took.as_secs_f64());
+        }
     }
 }
 

@@ -46,6 +46,7 @@ mod remove;
 mod replicate;
 mod reservation;
 mod resize;
+mod restart;
 mod run;
 mod screenshot;
 mod serial_relay;
@@ -125,7 +126,7 @@ enum Command {
     /// Stop machines, and wait until they are down
     Stop(stop::StopArgs),
     /// Stop machines in the background, and start them again
-    Restart(stop::RestartArgs),
+    Restart(restart::RestartArgs),
     /// Switch machines off at once
     Kill(stop::KillArgs),
     /// Take over guests whose supervisor is gone
@@ -333,7 +334,7 @@ fn perform(command: Command, prefetch: Prefetch, term: &Term) -> Result<u8, Vec<
         Command::Test(args) => test::run(&args, term),
         Command::Start(args) => start::run(&args, term),
         Command::Stop(args) => stop::run(&args, term),
-        Command::Restart(args) => stop::restart(&args, term),
+        Command::Restart(args) => restart::run(&args, term),
         Command::Kill(args) => stop::kill(&args, term),
         Command::Adopt(args) => start::adopt(&args, term),
         Command::Supervise(args) => supervise::run(&args, term),

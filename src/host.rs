@@ -67,6 +67,7 @@ pub(crate) mod report;
 pub(crate) mod reservation;
 pub(crate) mod restore;
 pub(crate) mod rights;
+pub(crate) mod rolling;
 pub(crate) mod seat;
 pub(crate) mod serial_log;
 pub(crate) mod server;

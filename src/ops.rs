@@ -53,6 +53,7 @@ pub(crate) mod reservation;
 pub(crate) mod resize;
 pub(crate) mod restart;
 mod roff;
+pub(crate) mod rolling;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod serial;

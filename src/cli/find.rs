@@ -36,6 +36,11 @@ pub(super) struct HostArgs {
 }
 
 impl HostArgs {
+    /// Returns how long they may take to answer.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Returns which hosts are asked.
     pub(super) fn query(&self) -> HostQuery {
         HostQuery { hosts: self.hosts.clone(), timeout: self.timeout }

@@ -45,6 +45,8 @@ pub(super) const GROUPS: &[Group] = &[
         Entry("restart", &[
             ("vmrun restart web", "Stop a machine in the background, and start it again as it was started"),
             ("vmrun restart db web --within 2m", "Restart two; both have two minutes to power off"),
+            ("vmrun restart --all-hosts --dry-run", "Rehearse it for the machines of many hosts, and print their order"),
+            ("vmrun restart --all-hosts --at-once 2", "Restart these, two at a time; the first that does not come back ends it"),
         ]),
         Entry("kill", &[
             ("vmrun kill web", "Switch a machine off at once, as by pulling its plug"),

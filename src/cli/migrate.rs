@@ -10,7 +10,7 @@ use crate::model::VmName;
 use crate::ops::display::terminal;
 use crate::ops::migrate::{self, MigrateEvent, MigrateOptions, MigrateRequest, Migrated};
 use crate::ops::snapshots::shown_time;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use std::time::Duration;
 
 /// How a machine comes to another host.
@@ -33,7 +33,7 @@ pub(super) fn transfer(command: &TransferCommand, term: &Term) -> Result<(), Vec
 }
 
 #[derive(Args)]
-#[command(after_help = AFTER, override_usage = USAGE)]
+#[command(after_help = AFTER, override_usage = USAGE, group = ArgGroup::new("known").args(["resume", "abort"]))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct MigrateArgs {
     /// The machine: a name or a recipe; with --all the first host
@@ -60,6 +60,9 @@ pub(super) struct MigrateArgs {
     /// Only ask the other host what stands against it
     #[arg(long)]
     dry_run: bool,
+    /// For --resume and --abort: hosts with replicas that certainly do not run the machine, as nobody reaches them; with commas between them
+    #[arg(long, value_name = "HOST,…", requires = "known")]
+    fenced: Option<String>,
     /// How long the guest may take to power off; it is switched off then. Otherwise it gets the time that its start gave it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<Duration>,
@@ -125,9 +128,9 @@ fn known(
         .parse()
         .map_err(|fault: Fault| fault.hint("name the machine, not its recipe: its move is known by its name"))?;
     if args.resume {
-        term.say(summary(&migrate::resume(&name, options, told)?));
+        term.say(summary(&migrate::resume(&name, args.fenced.as_deref(), options, told)?));
     } else if args.abort {
-        migrate::abort(&name, options, told)?;
+        migrate::abort(&name, args.fenced.as_deref(), options, told)?;
     } else {
         let record = migrate::forget(&name)?;
         term.say(format_args!("nothing more is known here of the move of {name}, of which {} has a part", record.peer));

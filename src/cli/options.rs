@@ -18,6 +18,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("anyway", "do it although nothing holds it back from the host"),
     ("arch", "the architecture of an image"),
     ("assume", "what a host that is not here is taken to have"),
+    ("at-once", "how many are in work at a time"),
     ("bless", "take what is now for what ought to be, and write it into tests"),
     ("bridge", "the bridge to serve"),
     ("check", "compare only, and tell what differs"),

@@ -1,11 +1,9 @@
-//! `vmrun stop`, `vmrun restart` and `vmrun kill`: machines that run, and wait until they are down.
+//! `vmrun stop` and `vmrun kill`: machines that run, and wait until they are down.
 
 use super::run::duration;
 use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::ops::instances;
-use crate::ops::restart;
-use crate::ops::start::StartEvent;
 use crate::ops::stop::{self, Down, How, StopEvent};
 use clap::Args;
 use std::time::Duration;
@@ -25,19 +23,6 @@ pub(super) struct StopArgs {
 }
 
 #[derive(Args)]
-pub(super) struct RestartArgs {
-    /// The machines, or recipes whose machines run: 'worker.rhai[1..=3]'
-    #[arg(required_unless_present = "all", value_parser = instances::word)]
-    machines: Vec<String>,
-    /// Every machine in the background
-    #[arg(long, conflicts_with = "machines")]
-    all: bool,
-    /// How long all of them together may take to power off
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    within: Option<Duration>,
-}
-
-#[derive(Args)]
 pub(super) struct KillArgs {
     /// The machines, or recipes whose machines run
     #[arg(required = true, value_parser = instances::word)]
@@ -45,7 +30,7 @@ pub(super) struct KillArgs {
 }
 
 /// What is said where `--all` means none.
-const NONE: &str = "no machine runs in the background";
+pub(super) const NONE: &str = "no machine runs in the background";
 
 pub(super) fn run(args: &StopArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let names = if args.all { stop::in_background()? } else { instances::running(&args.machines)? };
@@ -62,18 +47,8 @@ pub(super) fn kill(args: &KillArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
     stop::stop(&names, How::AtOnce, &|event| tell(event, term))
 }
 
-pub(super) fn restart(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let names = if args.all { stop::in_background()? } else { instances::running(&args.machines)? };
-    if names.is_empty() {
-        term.say(NONE);
-        return Ok(());
-    }
-    let started = |event: &StartEvent<'_>| super::start::tell(event, term);
-    restart::restart(&names, args.within, &|event| tell(event, term), &started)
-}
-
 /// Says what happens while machines are stopped.
-fn tell(event: &StopEvent<'_>, term: &Term) {
+pub(super) fn tell(event: &StopEvent<'_>, term: &Term) {
     match event {
         StopEvent::GivesBack(whose, commands) => {
             term.say(format_args!("{whose}; giving back what it took"));

@@ -7,8 +7,8 @@ use crate::host::files::reason;
 use crate::host::spawn;
 use crate::model::Argv;
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ impl Asking {
         let mut asking =
             Self { children: Vec::new(), answers: vec![Answer::Silent; commands.len()], waiting: 0, heard };
         for (at, argv) in commands.iter().enumerate() {
-            match start(argv) {
+            match start(argv, false) {
                 Ok(mut child) => {
                     if let (Some(output), Some(error)) = (child.stdout.take(), child.stderr.take()) {
                         match listen(at, output, error, tell.clone()) {
@@ -83,8 +83,7 @@ impl Asking {
     /// One that has closed both its streams is about to end.
     fn ended(&mut self, at: usize, answer: Answer) -> Answer {
         let status = self.children[at].as_mut().and_then(|child| child.wait().ok());
-        let code =
-            status.map_or(-1, |status| status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()));
+        let code = status.map_or(-1, code);
         match answer {
             Answer::Ended(_, output, error) => Answer::Ended(code, output, error),
             other @ (Answer::Failed(_) | Answer::Silent) => other,
@@ -100,9 +99,38 @@ impl Drop for Asking {
     }
 }
 
-fn start(argv: &Argv) -> Result<Child, String> {
+/// Runs a command to its end, however long that takes. Whoever asks us to stop at a terminal does not ask it.
+pub(crate) fn run_apart(argv: &Argv) -> Answer {
+    let (tell, heard) = channel();
+    let mut child = match start(argv, true) {
+        Ok(child) => child,
+        Err(why) => return Answer::Failed(why),
+    };
+    let (Some(output), Some(error)) = (child.stdout.take(), child.stderr.take()) else {
+        spawn::end(&mut child);
+        return Answer::Failed(format!("{} has no standard streams", argv.program));
+    };
+    if let Err(fault) = listen(0, output, error, tell) {
+        spawn::end(&mut child);
+        return Answer::Failed(fault.message);
+    }
+    match (heard.recv(), child.wait()) {
+        (Ok((_, Answer::Ended(_, output, error))), Ok(status)) => Answer::Ended(code(status), output, error),
+        _ => Answer::Silent,
+    }
+}
+
+/// Returns the status of a program as a shell has it.
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+fn start(argv: &Argv, is_apart: bool) -> Result<Child, String> {
     tracing::debug!("{argv}");
     let mut command = command(&argv.program);
+    if is_apart {
+        command.process_group(0);
+    }
     command.args(&argv.args).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     spawn::start(&mut command).map_err(|why| match why.kind() {
         std::io::ErrorKind::NotFound => format!("{} is not installed here", argv.program),

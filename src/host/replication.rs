@@ -7,8 +7,9 @@ use super::settings::Settings;
 use crate::diag::{Blame, Fault};
 use crate::image::migration::Replication;
 use crate::model::VmName;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn folder(settings: &Settings) -> PathBuf {
     settings.config.join("replication")
@@ -59,4 +60,18 @@ pub(crate) fn change<T>(
     }
     sync_folder(&folder)?;
     Ok(done)
+}
+
+/// Returns what is known of the replicas of machines of one recipe with the same parameters that have other names than this one: the
+/// recipe named its machine otherwise. What cannot be read is told by who asks for that machine.
+pub(crate) fn of_other_names(
+    settings: &Settings,
+    name: &VmName,
+    recipe: &Path,
+    params: &BTreeMap<String, String>,
+) -> Vec<Replication> {
+    let of = |file: String| file.strip_suffix(".json").filter(|name| !name.starts_with('.'))?.parse().ok();
+    let others = files::names(&folder(settings)).into_iter().filter_map(of).filter(|other: &VmName| other != name);
+    let known = others.filter_map(|other| read(settings, &other).ok());
+    known.filter(|one| one.of.as_ref().is_some_and(|of| of.0 == recipe && of.1 == *params)).collect()
 }

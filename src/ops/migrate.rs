@@ -21,7 +21,7 @@ use super::installation::Installation;
 use super::known;
 use super::other_host::remote;
 use super::remote::SCHEME;
-use super::replica_hosts::{OwnStart, ReplicaHosts};
+use super::replica_hosts::{Aim, OwnStart, ReplicaHosts};
 use super::settings;
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::export::MoveProgress;
@@ -118,7 +118,8 @@ pub(crate) fn migrate(
     let found = own_machine(request.name)?;
     if let (name, false, with) = &found {
         // One that does not run may have been taken over while this host was away.
-        let warnings = ReplicaHosts::default().against(&OwnStart { name, fenced: None, with: with.clone() })?;
+        let aim = if request.dry_run { Aim::Ask } else { Aim::Start };
+        let warnings = ReplicaHosts::default().against(&OwnStart { name, fenced: None, with: with.clone(), aim })?;
         warnings.iter().for_each(|warning| listener(&MigrateEvent::Note(&warning.fault.message)));
     }
     for host in others {
@@ -186,18 +187,24 @@ fn new_record((name, runs, with): &OwnMachine, host: &str, is_shared: bool) -> R
     })
 }
 
-/// Goes on with a move that was cut off.
+/// Goes on with a move that was cut off. Somebody may vouch for the hosts that may have taken the machine over meanwhile.
 pub(crate) fn resume(
     name: &VmName,
+    fenced: Option<&str>,
     options: MigrateOptions,
     listener: Listener<'_>,
 ) -> Result<Migrated, Vec<Diagnostic>> {
-    own_giver(name, options, listener)?.go_on()
+    own_giver(name, options, listener)?.go_on(fenced)
 }
 
-/// Undoes a move that was cut off.
-pub(crate) fn abort(name: &VmName, options: MigrateOptions, listener: Listener<'_>) -> Result<(), Vec<Diagnostic>> {
-    own_giver(name, options, listener)?.undo()
+/// Undoes a move that was cut off; the same.
+pub(crate) fn abort(
+    name: &VmName,
+    fenced: Option<&str>,
+    options: MigrateOptions,
+    listener: Listener<'_>,
+) -> Result<(), Vec<Diagnostic>> {
+    own_giver(name, options, listener)?.undo(fenced)
 }
 
 /// Keeps nothing more of a move, whatever the other host has of it; what has come without being this host's is removed.

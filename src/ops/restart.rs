@@ -8,6 +8,7 @@ use crate::host::system::System;
 use crate::model::VmName;
 use crate::supervise::recovery;
 use crate::supervise::status::{MachineState, MachineStatus};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Stops machines that run in the background, and starts them again as they were started before, without `init`. What is wrong
@@ -18,17 +19,7 @@ pub(crate) fn restart(
     stopped: stop::Listener<'_>,
     started: start::Listener<'_>,
 ) -> Result<(), Vec<Diagnostic>> {
-    let here = settings::host(false)?;
-    let (mut starts, mut faults) = (Vec::new(), Vec::new());
-    for (at, name) in names.iter().enumerate() {
-        if !names[..at].contains(name) {
-            match prepared(&here, name, started) {
-                Ok(start) => starts.push(start),
-                Err(wrong) => faults.extend(wrong),
-            }
-        }
-    }
-    drop(here);
+    let (mut starts, mut faults) = all_prepared(names, started)?;
     let all = among_themselves(&mut starts);
     start::in_order(&starts)?;
     if !starts.is_empty() {
@@ -45,6 +36,64 @@ pub(crate) fn restart(
         faults.extend(start::start(&starts, started).err().unwrap_or_default());
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// A machine that would come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rehearsal {
+    /// The machine.
+    pub(crate) name: VmName,
+    /// The machines that it starts after, wherever they are.
+    pub(crate) after: Vec<VmName>,
+}
+
+impl Rehearsal {
+    /// Returns what is printed of machines that would come back.
+    pub(crate) fn document(all: &[Self]) -> Value {
+        let machine = |one: &Self| {
+            let after: Vec<&str> = one.after.iter().map(VmName::as_str).collect();
+            json!({ "name": one.name.as_str(), "after": after })
+        };
+        json!({ "version": env!("CARGO_PKG_VERSION"), "machines": all.iter().map(machine).collect::<Vec<_>>() })
+    }
+
+    /// Reads that; nothing of anything else.
+    pub(crate) fn read(text: &str) -> Option<Vec<Self>> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let machine = |one: &Value| {
+            let after = one.get("after")?.as_array()?.iter();
+            Some(Self {
+                name: one.get("name")?.as_str()?.parse().ok()?,
+                after: after.map(|name| name.as_str()?.parse().ok()).collect::<Option<_>>()?,
+            })
+        };
+        value.get("machines")?.as_array()?.iter().map(machine).collect()
+    }
+}
+
+/// Rehearses the restart of machines, and stops none.
+pub(crate) fn rehearse(names: &[VmName], listener: start::Listener<'_>) -> Result<Vec<Rehearsal>, Vec<Diagnostic>> {
+    let (mut starts, mut faults) = all_prepared(names, listener)?;
+    let of = |start: &Start| Rehearsal { name: start.name().clone(), after: start.after().to_vec() };
+    let all = starts.iter().map(of).collect();
+    among_themselves(&mut starts);
+    faults.extend(start::in_order(&starts).err().map(Diagnostic::error));
+    if faults.is_empty() { Ok(all) } else { Err(faults) }
+}
+
+/// Rehearses the start of machines that run in the background. Returns those that would come back, and what is wrong with the others.
+fn all_prepared(names: &[VmName], listener: start::Listener<'_>) -> Result<(Vec<Start>, Vec<Diagnostic>), Fault> {
+    let here = settings::host(false)?;
+    let (mut starts, mut faults) = (Vec::new(), Vec::new());
+    for (at, name) in names.iter().enumerate() {
+        if !names[..at].contains(name) {
+            match prepared(&here, name, listener) {
+                Ok(start) => starts.push(start),
+                Err(wrong) => faults.extend(wrong),
+            }
+        }
+    }
+    Ok((starts, faults))
 }
 
 /// Has machines start after each other only, and returns their names: what else they start after may have been stopped since they

@@ -1,6 +1,7 @@
 //! Starting machines in the background, each with a supervisor of its own, and taking over guests whose supervisor is gone.
 
 mod already;
+mod elsewhere;
 mod patience;
 mod ready;
 
@@ -103,6 +104,11 @@ impl Start {
         &self.name
     }
 
+    /// Returns the machines that it starts after.
+    pub(crate) fn after(&self) -> &[VmName] {
+        &self.after
+    }
+
     /// Has it start after none but these.
     pub(crate) fn only_after(&mut self, names: &[VmName]) {
         self.after.retain(|name| names.contains(name));
@@ -177,6 +183,7 @@ pub(crate) fn start_recipes(
         }
     }
     drop(others);
+    elsewhere::look(&mut starts, &installation, until, listener)?;
     if !faults.is_empty() {
         faults.extend(without_what_is_missing(&mut starts).into_iter().map(Diagnostic::error));
     }

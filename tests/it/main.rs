@@ -130,6 +130,7 @@ mod replicate;
 mod reservation;
 mod resets;
 mod restart;
+mod rolling;
 mod screen;
 mod serial_log;
 mod snapshots;

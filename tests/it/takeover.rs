@@ -183,6 +183,8 @@ fn of_two_hosts_that_were_both_vouched_for_only_one_starts_the_machine() {
         0,
         "
 warning: [here], from which web was taken over, does not tell whether it has taken it back: ssh: connect to host [here] port 22: Connection refused
+ |
+ = hint: `vmrun replicate web [here] --forget` if it is gone for ever
 vmrun: web runs
 ",
     );
@@ -440,14 +442,7 @@ fn a_machine_that_is_held_is_asked_for_before_it_is_restarted() {
     ends(&done, 5, &format!("{SILENT}{stays}"));
 }
 
-const RESUMED: &str = "
-error: vm7 has taken web over from its replica: what is on the disks here is older
- |
- = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
-";
-
-const ABORTED: &str = "
-vmrun: starting web here again
+const CUT_OFF: &str = "
 error: vm7 has taken web over from its replica: what is on the disks here is older
  |
  = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
@@ -455,7 +450,7 @@ error: vm7 has taken web over from its replica: what is on the disks here is old
 
 #[test]
 fn a_move_that_was_cut_off_does_not_start_what_a_third_host_has_taken_over() {
-    for (end, said) in [("--resume", RESUMED), ("--abort", ABORTED)] {
+    for end in ["--resume", "--abort"] {
         let hosts = TwoHosts::new();
         let third = third(&hosts);
         assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
@@ -469,10 +464,113 @@ fn a_move_that_was_cut_off_does_not_start_what_a_third_host_has_taken_over() {
         assert_eq!(done.code, 0, "{done:?}");
         third.write("fake/ssh", &known);
         let done = hosts.patiently(&["migrate", end, "web"]);
-        ends(&done, 5, said);
+        ends(&done, 5, CUT_OFF);
         assert!(runs(&hosts) == (false, false) && TwoHosts::runs(&third), "{end}: {done:?}");
         let done = hosts.patiently(&["migrate", "--forget", "web"]);
         assert_eq!(done.code, 0, "{end}: {done:?}");
         ends(&hosts.source.run(&["start", "web"]), 5, &TAKEN.replace("vm6", "vm7"));
     }
+}
+
+#[test]
+fn who_only_asks_whether_a_machine_can_be_moved_changes_nothing() {
+    let hosts = taken();
+    let _third = third(&hosts);
+    ends(&hosts.source.run(&["migrate", "web", "vm7", "--dry-run"]), 5, TAKEN);
+    assert!(!hosts.source.path("config/moves/web.json").exists());
+    ends(&hosts.source.run(&["migrate", "web", "vm7"]), 5, TAKEN);
+    assert!(hosts.source.path("config/moves/web.json").exists());
+    // Who has taken it back has not told anybody so by asking.
+    let hosts = replicated();
+    let _third = third(&hosts);
+    let known = alone(&hosts.source);
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm6"]), 0, "vmrun: web runs\n");
+    assert_eq!(hosts.source.run(&["stop", "web"]).code, 0);
+    hosts.source.write("fake/ssh", &known);
+    let before = hosts.source.read("config/replication/web.json");
+    let done = hosts.source.run(&["migrate", "web", "vm7", "--dry-run"]);
+    assert_eq!((done.code, hosts.source.read("config/replication/web.json")), (0, before), "{done:?}");
+}
+
+#[test]
+fn a_host_that_is_gone_for_ever_is_told_of_no_more() {
+    // One that was vouched for.
+    let hosts = replicated();
+    alone(&hosts.source);
+    ends(&hosts.source.run(&["start", "web", "--fenced=vm6"]), 0, "vmrun: web runs\n");
+    assert_eq!(hosts.source.run(&["stop", "web"]).code, 0);
+    let gone = |host: &str| format!("vmrun: {host} is not asked any more whether it has taken web over\n");
+    ends(&hosts.source.run(&["replicate", "web", "vm6", "--forget"]), 0, &gone("vm6"));
+    ends(&hosts.source.run(&["start", "web"]), 0, "vmrun: web runs\n");
+    // One that it was taken over from, which nobody reaches; until then it is told how.
+    let hosts = taken();
+    alone(&hosts.target);
+    assert_eq!(hosts.target.run(&["stop", "web"]).code, 0);
+    let warned = "
+warning: [here], from which web was taken over, does not tell whether it has taken it back: ssh: connect to host [here] port 22: Connection refused
+ |
+ = hint: `vmrun replicate web [here] --forget` if it is gone for ever
+vmrun: web runs
+";
+    ends(&hosts.target.run(&["start", "web"]), 0, warned);
+    assert_eq!(hosts.target.run(&["stop", "web"]).code, 0);
+    ends(&hosts.target.run(&["replicate", "web", &here(), "--forget"]), 0, &gone("[here]"));
+    ends(&hosts.target.run(&["start", "web"]), 0, "vmrun: web runs\n");
+    // It comes back after all: it asks, and is refused.
+    ends(&hosts.source.run(&["start", "web"]), 5, TAKEN);
+}
+
+#[test]
+fn a_move_that_was_cut_off_is_ended_where_somebody_vouches_for_a_silent_host() {
+    for end in ["--resume", "--abort"] {
+        let hosts = TwoHosts::new();
+        let third = third(&hosts);
+        assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+        assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+        hosts.strike("before source seal");
+        hosts.source.run(&["migrate", "web", "vm6"]);
+        hosts.strike("");
+        let known = hosts.source.read("fake/ssh");
+        let without: String =
+            known.lines().filter(|line| !line.starts_with("at vm7 ")).map(|line| format!("{line}\n")).collect();
+        hosts.source.write("fake/ssh", &format!("{without}at vm7 /nowhere\n"));
+        let done = hosts.patiently(&["migrate", end, "web"]);
+        let way = format!(
+            " = hint: fence it, so that web cannot run there, then `vmrun migrate {end} web --fenced vm7`; `vmrun replicate web vm7 --forget` if it has no replica \
+             any more, and never will\n"
+        );
+        assert!(done.code == 5 && done.stderr.ends_with(&way), "{end}: {done:?}");
+        assert_eq!(runs(&hosts), (false, false), "{end}");
+        let done = hosts.patiently(&["migrate", end, "web", "--fenced", "vm7"]);
+        assert_eq!((done.code, runs(&hosts)), (0, (end == "--abort", end == "--resume")), "{end}: {done:?}");
+        assert!(!TwoHosts::runs(&third));
+    }
+    let hosts = TwoHosts::new();
+    let done = hosts.source.run(&["migrate", "web", "vm6", "--fenced", "vm7"]);
+    assert_eq!(done.code, 2, "{done:?}");
+}
+
+#[test]
+fn a_machine_that_was_renamed_in_its_recipe_is_the_one_that_was_replicated() {
+    let hosts = taken();
+    let text = hosts.source.read("config/recipes/web.rhai");
+    hosts.source.write("config/recipes/web.rhai", &text.replace("name: \"web\"", "name: \"web2\""));
+    for _ in 0..2 {
+        ends(&hosts.source.run(&["start", "config/recipes/web.rhai"]), 5, TAKEN);
+    }
+    // With other parameters it may be another machine, and is asked for by nobody.
+    let parametrized =
+        format!("let name = param(\"name\", \"web2\");\n{}", text.replace("name: \"web\"", "name: name"));
+    hosts.source.write("config/recipes/web.rhai", &parametrized);
+    ends(&hosts.source.run(&["start", "config/recipes/web.rhai", "--set", "name=web3"]), 0, "vmrun: web3 runs\n");
+}
+
+#[test]
+fn hosts_with_replicas_are_asked_at_once() {
+    let hosts = replicated();
+    let _third = third(&hosts);
+    assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+    let known = hosts.source.read("fake/ssh");
+    hosts.source.write("fake/ssh", &format!("{known}together 2\n"));
+    ends(&hosts.source.run(&["start", "web"]), 0, "vmrun: web runs\n");
 }

@@ -25,6 +25,11 @@ pub(in crate::cli) struct AllHostsArgs {
 }
 
 impl AllHostsArgs {
+    /// Returns how long hosts may take to answer.
+    pub(in crate::cli) const fn answer_within(&self) -> Duration {
+        self.hosts.timeout()
+    }
+
     /// Returns which hosts are asked, if any but this one are.
     pub(in crate::cli) fn query(&self) -> Option<HostQuery> {
         Some(self.hosts.query()).filter(|query| self.all_hosts || !query.hosts.is_empty())

@@ -6,7 +6,8 @@ use crate::diag::Fault;
 use crate::image::fields::Fields;
 use crate::model::VmName;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// The form that this module writes and reads.
 const FORM: u64 = 1;
@@ -51,6 +52,10 @@ pub(crate) struct Replication {
     keepers: Vec<Keeper>,
     /// The replicas that were taken.
     pub(crate) taken: Vec<Takeover>,
+    /// The hosts that are not asked any more, though replicas of theirs were taken: they are answered, should they ask.
+    forgotten: BTreeSet<String>,
+    /// Of which recipe the machine was when a replica was sent last, and with which parameters; earlier versions do not say.
+    pub(crate) of: Option<(PathBuf, BTreeMap<String, String>)>,
 }
 
 impl Takeover {
@@ -88,7 +93,7 @@ fn known_id(text: &str) -> Result<String, Fault> {
 impl Replication {
     /// Returns that of a machine of which no replica is known.
     pub(crate) const fn of(machine: VmName) -> Self {
-        Self { machine, keepers: Vec::new(), taken: Vec::new() }
+        Self { machine, keepers: Vec::new(), taken: Vec::new(), forgotten: BTreeSet::new(), of: None }
     }
 
     /// Whether nothing is known.
@@ -101,7 +106,15 @@ impl Replication {
         let (keepers, taken): (Vec<_>, Vec<_>) =
             (self.keepers.iter().map(Keeper::value).collect(), self.taken.iter().map(Takeover::value).collect());
         let machine = self.machine.as_str();
-        format!("{:#}\n", json!({ "form": FORM, "machine": machine, "hosts": keepers, "taken": taken }))
+        let mut all = json!({ "form": FORM, "machine": machine, "hosts": keepers, "taken": taken });
+        if !self.forgotten.is_empty() {
+            all["forgotten"] = json!(self.forgotten);
+        }
+        if let Some((recipe, params)) = &self.of {
+            all["recipe"] = json!(recipe.display().to_string());
+            all["params"] = json!(params);
+        }
+        format!("{all:#}\n")
     }
 
     /// Reads one.
@@ -109,7 +122,12 @@ impl Replication {
         let value: Value = serde_json::from_str(text).map_err(|_| Fault::host("it is no JSON"))?;
         let of = Fields::of(&value, "it")?;
         of.require_form(FORM)?;
+        let forgotten = if of.has("forgotten") { of.list("forgotten")? } else { &[] };
+        let host = |value: &Value| value.as_str().map(String::from).ok_or_else(|| Fault::new("a host is no text"));
+        let recipe = of.has("recipe").then(|| Ok::<_, Fault>((of.text("recipe")?.into(), of.texts("params")?)));
         Ok(Self {
+            forgotten: forgotten.iter().map(host).collect::<Result<_, _>>()?,
+            of: recipe.transpose()?,
             machine: of.text("machine")?.parse()?,
             keepers: of.list("hosts")?.iter().map(Keeper::read).collect::<Result<_, _>>()?,
             taken: of.list("taken")?.iter().map(Takeover::read).collect::<Result<_, _>>()?,
@@ -123,6 +141,7 @@ impl Replication {
 
     /// A replica is about to be sent to a host.
     pub(crate) fn begun(&mut self, host: &str, id: &str) {
+        self.forgotten.remove(host);
         let sent = Sent { id: id.into(), is_kept: false };
         let Some(keeper) = self.keepers.iter_mut().find(|one| one.host == host) else {
             self.keepers.push(Keeper { host: host.into(), replicas: vec![sent] });
@@ -154,13 +173,18 @@ impl Replication {
 
     /// A host is asked nothing more. Returns whether it would have been.
     pub(crate) fn forget_host(&mut self, host: &str) -> bool {
-        let before = self.keepers.len();
+        let is_asked = self.keepers.iter().any(|one| one.host == host) || self.origins().any(|(from, _)| from == host);
         self.keepers.retain(|one| one.host != host);
-        before != self.keepers.len()
+        // What was taken of it stays known: should it come back after all, it asks.
+        if self.taken.iter().any(|one| one.from == host) {
+            self.forgotten.insert(host.into());
+        }
+        is_asked
     }
 
     /// A replica of another host was taken.
     pub(crate) fn takes(&mut self, takeover: Takeover) {
+        self.forgotten.remove(&takeover.from);
         self.taken.retain(|one| one.id != takeover.id);
         self.taken.push(takeover);
         let more = self.taken.len().saturating_sub(KNOWN);
@@ -200,7 +224,9 @@ impl Replication {
     /// Returns the hosts of which replicas were taken and that are not asked as ones that have some, each with the names of these.
     pub(crate) fn origins(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         let mut all: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for one in self.taken.iter().filter(|one| self.keepers.iter().all(|keeper| keeper.host != one.from)) {
+        let is_asked =
+            |from: &String| !self.forgotten.contains(from) && self.keepers.iter().all(|one| one.host != *from);
+        for one in self.taken.iter().filter(|one| is_asked(&one.from)) {
             all.entry(&one.from).or_default().push(one.id.clone());
         }
         all.into_iter()
@@ -240,7 +266,9 @@ mod tests {
         all.kept("vm6", &id(1), 3);
         all.begun("root@vm7:2222", &id(2));
         all.takes(Takeover { id: id(3), from: "vm5".into(), at: 1_790_000_000 });
-        assert!(!all.is_empty());
+        assert_eq!(Replication::read(&all.text()), Ok(all.clone()));
+        all.of = Some(("/vm/web.rhai".into(), [("size".into(), "7".into())].into()));
+        assert!(all.forget_host("vm5") && !all.is_empty());
         let text = all.text();
         assert_eq!(Replication::read(&text), Ok(all));
         let read = |from: &str, to: &str| Replication::read(&text.replace(from, to)).unwrap_err().message;

@@ -19,7 +19,7 @@ use crate::ops::export::ReadAim;
 use crate::ops::installation::{Installation, Wanted};
 use crate::ops::other_host::OtherHost;
 use crate::ops::remote::Remote;
-use crate::ops::replica_hosts::{OwnStart, ReplicaHosts};
+use crate::ops::replica_hosts::{Aim, OwnStart, ReplicaHosts};
 use crate::ops::stop::{How, StopEvent, stop_each};
 use crate::ops::{settings, stopped};
 use std::path::PathBuf;
@@ -48,6 +48,8 @@ pub(super) struct Giver<'a> {
     is_replica: bool,
     /// When its guest was asked to power off.
     down: Option<Instant>,
+    /// Whether others were asked before it is undone.
+    is_asked: bool,
 }
 
 impl<'a> Giver<'a> {
@@ -60,7 +62,18 @@ impl<'a> Giver<'a> {
         listener: Listener<'a>,
     ) -> Self {
         let other = OtherHost::new(record.peer.clone(), remote, options.answer_within);
-        Self { settings, record, _lock: lock, other, options, listener, signals: None, is_replica: false, down: None }
+        Self {
+            settings,
+            record,
+            _lock: lock,
+            other,
+            options,
+            listener,
+            signals: None,
+            is_replica: false,
+            down: None,
+            is_asked: false,
+        }
     }
 
     /// Asks the other host what would stand against it, and changes nothing.
@@ -98,21 +111,24 @@ impl<'a> Giver<'a> {
     }
 
     /// Goes on with one that was cut off.
-    pub(super) fn go_on(mut self) -> Result<Migrated, Vec<Diagnostic>> {
+    pub(super) fn go_on(mut self, fenced: Option<&str>) -> Result<Migrated, Vec<Diagnostic>> {
         self.signals = Some(Signals::install()?);
-        self.against_takeover()?;
+        if self.record.state != MoveState::Given {
+            self.against_takeover(fenced, Aim::Resume)?;
+        }
         self.go(None)
     }
 
-    /// Refuses to go on with a machine that this host has not given yet, and that does not run: it may have been taken over while this
-    /// host was away.
-    fn against_takeover(&self) -> Result<(), Vec<Diagnostic>> {
+    /// Refuses a machine that is this host's, as far as that knows, and that does not run: it may have been taken over while this host was
+    /// away.
+    fn against_takeover(&self, fenced: Option<&str>, aim: Aim) -> Result<(), Vec<Diagnostic>> {
         let (name, with) = (&self.record.machine, self.record.with.clone());
-        if self.record.state == MoveState::Given || start::is_up(name)? {
+        if start::is_up(name)? {
             return Ok(());
         }
-        let asked = ReplicaHosts::default().against_moving(&OwnStart { name, fenced: None, with });
-        Ok(asked.map(drop)?)
+        let warnings = ReplicaHosts::default().against_moving(&OwnStart { name, fenced, with, aim })?;
+        warnings.iter().for_each(|warning| (self.listener)(&MigrateEvent::Note(&warning.fault.message)));
+        Ok(())
     }
 
     fn go(mut self, offered: Option<Offered>) -> Result<Migrated, Vec<Diagnostic>> {
@@ -413,7 +429,12 @@ impl<'a> Giver<'a> {
     }
 
     /// Undoes the move, on both hosts.
-    pub(super) fn undo(mut self) -> Result<(), Vec<Diagnostic>> {
+    pub(super) fn undo(mut self, fenced: Option<&str>) -> Result<(), Vec<Diagnostic>> {
+        // One that did not run is not started, and its start asks.
+        if self.record.runs && self.record.state != MoveState::Given {
+            self.against_takeover(fenced, Aim::Abort)?;
+            self.is_asked = true;
+        }
         if self.record.state == MoveState::Given {
             match self.greet()? {
                 None => return Err(self.not_known_there().into()),
@@ -444,7 +465,7 @@ impl<'a> Giver<'a> {
         self.set(MoveState::Sending)?;
         if self.record.runs && !start::is_up(&name)? {
             (self.listener)(&MigrateEvent::StartsHere(&name));
-            start::again(&self.record, self.down.is_some())?;
+            start::again(&self.record, self.down.is_some() || self.is_asked)?;
         }
         moves::forget(&self.settings, &name)?;
         (self.listener)(&MigrateEvent::Undone(&name, &self.record.peer));

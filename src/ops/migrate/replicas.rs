@@ -8,7 +8,7 @@ use crate::image::migration::{MoveRecord, MoveState, Takeover};
 use crate::model::reservation::is_fenced;
 use crate::model::{Size, VmName};
 use crate::ops::other_host::{OtherHost, remote};
-use crate::ops::replica_hosts::{OwnStart, ReplicaHosts};
+use crate::ops::replica_hosts::{Aim, OwnStart, ReplicaHosts};
 
 /// What is asked for.
 pub(crate) struct ReplicateRequest<'a> {
@@ -31,7 +31,7 @@ pub(crate) fn replicate(
     let name = found.0.clone();
     if let (name, false, with) = &found {
         // What was taken over while this host was away is older here than its own replica.
-        ReplicaHosts::default().against_old(&OwnStart { name, fenced: None, with: with.clone() })?;
+        ReplicaHosts::default().against_old(&OwnStart { name, fenced: None, with: with.clone(), aim: Aim::Start })?;
     }
     let lock = moves::lock_now(&settings, &name)?;
     if let Some(record) = moves::read(&settings, &name)?.filter(|record| !record.is_over()) {

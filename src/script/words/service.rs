@@ -40,7 +40,7 @@ pub(super) const WORDS: &[Word] = &[
         name: "after",
         kind: WordKind::Description,
         params: &[Param::text("machine", "db")],
-        help: "Says which machine `vmrun start` starts first, when it starts several; it stops last.",
+        help: "Says which machine `vmrun start` starts first, when it starts several; it stops last. It may be one of another host of config.toml.",
         ..Word::of(after)
     },
     Word {

@@ -27,7 +27,11 @@ impl Giver<'_> {
         let (name, peer, id) = (self.record.machine.clone(), self.record.peer.clone(), self.record.id.clone());
         if self.other.remembers_takeovers() {
             // Whoever may have a replica is known before he has one.
-            replication::change(&self.settings, &name, |all| all.begun(&peer, &id))?;
+            let of = (self.record.with.recipe.clone(), self.record.with.params.clone());
+            replication::change(&self.settings, &name, |all| {
+                all.begun(&peer, &id);
+                all.of = Some(of);
+            })?;
         } else {
             let what = format!(
                 "{peer} has an earlier vmrun, which will not tell whether it has taken {name} over: nobody is asked before {name} is started here"
