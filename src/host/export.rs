@@ -86,6 +86,14 @@ impl DiskSource {
     }
 }
 
+/// The fault of an export that what packs it could not write; it says nothing where nobody reads on.
+fn unwritten(why: Option<String>) -> Fault {
+    match why {
+        Some(why) => Fault::host(format!("it cannot be written: {why}")).hint("is there room for it?"),
+        None => Fault::host("it cannot be written: whoever reads it has ended").hint("that one says why"),
+    }
+}
+
 /// What is exported.
 pub(crate) struct Export<'a> {
     /// What is in it.
@@ -124,13 +132,11 @@ impl Export<'_> {
         match done {
             // Who takes no more has ended, and says why.
             Err(fault) if fault.blame == Blame::Host => match packer.end() {
-                Err(why) => Err(Fault::host(format!("it cannot be written: {why}")).hint("is there room for it?")),
+                Err(why) => Err(unwritten(why)),
                 Ok(()) => Err(fault),
             },
             Err(fault) => Err(fault),
-            Ok(()) => packer
-                .end()
-                .map_err(|why| Fault::host(format!("it cannot be written: {why}")).hint("is there room for it?")),
+            Ok(()) => packer.end().map_err(unwritten),
         }
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod halves;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::image::{Disk as _, Image};
-use crate::model::Size;
+use crate::model::{Argv, Size};
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -27,9 +27,21 @@ pub(crate) fn reason(error: &io::Error) -> String {
 pub(crate) fn io_fault(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Fault {
     move |error| {
         let fault = Fault::host(format!("cannot {what} {}: {}", path.display(), reason(&error)));
-        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        if is_full { fault.hint(making_room(path)) } else { fault }
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => fault.hint(making_room(path)),
+            io::ErrorKind::FileTooLarge => {
+                fault.hint("its file system has no files of that length, or `ulimit -f` allows none")
+            }
+            io::ErrorKind::NotFound if ["make", "write"].contains(&what) => fault.maybe_hint(missing_folder(path)),
+            _ => fault,
+        }
     }
+}
+
+/// Returns the way out where the folder of a file is missing.
+fn missing_folder(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())?;
+    Some(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string())
 }
 
 /// Returns the way out where there is no room for a file.
@@ -337,7 +349,8 @@ pub(crate) fn name_new(new: &Path, path: &Path) -> Result<(), Fault> {
 
 /// The fault of a file that nobody writes over.
 pub(crate) fn is_there(path: &Path) -> Fault {
-    Fault::usage(format!("{} is there already", path.display())).hint("choose another path, or remove it")
+    let hint = if path.is_dir() { "it is a folder: name a file in it" } else { "choose another path, or remove it" };
+    Fault::usage(format!("{} is there already", path.display())).hint(hint)
 }
 
 /// Writes a text as a file that has its name when it is whole, and where nothing has that.

@@ -88,11 +88,10 @@ impl<'a> Fed<'a> {
         Ok(Self { child: Some(child), input, signals })
     }
 
-    /// Ends its input and waits for it, and says why not all of that is where it was to go.
-    pub(super) fn end(&mut self) -> Result<(), String> {
+    /// Ends its input and waits for it, and says why not all of that is where it was to go, if it says so.
+    pub(super) fn end(&mut self) -> Result<(), Option<String>> {
         self.input = None;
-        let ended = self.child.take().map_or(Ok(()), ended);
-        ended.map_err(|why| why.unwrap_or_else(|| "whoever reads it has ended".into()))
+        self.child.take().map_or(Ok(()), ended)
     }
 }
 

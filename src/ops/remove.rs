@@ -123,6 +123,8 @@ impl Removal {
         let mut steps = found.steps();
         steps.extend(of_state(&host, &name)?);
         steps.extend(request.recipe.then(|| Step::File(machine.wanted.path.clone())));
+        let recipe = format!("{}, its recipe, which --recipe removes", machine.wanted.path.display());
+        found.kept.extend((!request.recipe).then_some(recipe));
         Ok(Self { name, disks: found.disks, kept: found.kept, steps, files, host })
     }
 

@@ -363,7 +363,7 @@ fn a_record_of_an_export_says_that_it_is_one_before_it_has_its_first_line() {
         same(
             &gc.stdout,
             "
-# web was left by a vmrun of which nothing is known
+# web has a record that says nothing, and nothing else of it is left
 rm -rf [tmp]/state/web [tmp]/state/.web.secrets [tmp]/state/.web.lock
 # an export of web ended half done
 rm -rf [tmp]/state/web.export [tmp]/state/.web.export.secrets [tmp]/state/.web.export.lock

@@ -269,6 +269,7 @@ error: the machine web is being moved to vm6
         &hosts.source.run(&["remove", "web", "--yes"]),
         5,
         "
+vmrun: stays: [tmp]/config/recipes/web.rhai, its recipe, which --recipe removes
 error: the machine web is being moved to vm6
  |
  = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it

@@ -196,7 +196,10 @@ error: the standard output is no terminal that a screen could be shown in
 
     let lost = server.run(&sandbox, &["screenshot", "lab", "no/such/folder/lab.png"]);
     assert_eq!(lost.code, 3);
-    assert_eq!(lost.stderr, "error: cannot write no/such/folder/lab.png: No such file or directory\n");
+    assert_eq!(
+        lost.stderr,
+        "error: cannot write no/such/folder/lab.png: No such file or directory\n |\n = hint: mkdir -p no/such/folder\n"
+    );
 }
 
 #[test]

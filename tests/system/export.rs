@@ -302,9 +302,28 @@ error: there.tar.zst is there already
     );
     assert_eq!(sandbox.read("there.tar.zst"), "mine");
     same(
+        &said(&["export", "web", "vm"]),
+        "
+error: vm is there already
+ |
+ = hint: it is a folder: name a file in it
+",
+    );
+    let unread = sandbox.finish(&mut sandbox.shell("vmrun export web - | :"));
+    same(
+        &unread.stderr,
+        "
+error: the standard output: it cannot be written: whoever reads it has ended
+ |
+ = hint: that one says why
+",
+    );
+    same(
         &said(&["export", "web", "none/web.tar.zst"]),
         "
 error: cannot make none/web.tar.zst: No such file or directory
+ |
+ = hint: mkdir -p none
 ",
     );
     fs::rename(sandbox.path("config/recipes/data.img"), sandbox.path("data.img")).unwrap();
@@ -587,6 +606,8 @@ error: web.tar.zst: it cannot be written: zstd: error 70 : Write error : cannot 
         &limited.stderr,
         "
 error: web.tar.zst: cannot truncate [tmp]/config/recipes/web.img: File too large
+ |
+ = hint: its file system has no files of that length, or `ulimit -f` allows none
 ",
     );
     // The folders are of the one that was killed.

@@ -64,6 +64,7 @@ impl<'a> Received<'a> {
 
     fn ended(&mut self) -> Result<(), Fault> {
         self.input.end().map_err(|why| {
+            let why = why.unwrap_or_else(|| "it says nothing".into());
             let fault = Fault::host(format!("`{}` failed: {why}", self.receive));
             // libzfs_sendrecv.c, zfs_receive_one: ENOTSUP.
             if why.contains("must be upgraded to receive this stream") {

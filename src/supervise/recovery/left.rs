@@ -80,6 +80,10 @@ impl Left {
             (Some(work @ Work::Clone(_)), _) => format!("{}, {}, ended half done", self.name, work.named()),
             (Some(work), _) => format!("{} ended half done", work.named()),
             (None, Some(owner)) => format!("{} was left by {owner}", self.name),
+            // As of an export that was killed, whose machine did not run.
+            (None, None) if self.backs == [Back::State] && self.kept.is_empty() => {
+                format!("{} has a record that says nothing, and nothing else of it is left", self.name)
+            }
             (None, None) => format!("{} was left by a vmrun of which nothing is known", self.name),
         }
     }

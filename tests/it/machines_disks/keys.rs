@@ -58,6 +58,7 @@ vmrun: db.rhai is written; `vmrun start db` starts it
         &sandbox,
         "
 $ vmrun remove db --dry-run
+# stays: db.rhai, its recipe, which --recipe removes
 rm [tmp]/vm/db-data.img
 rm [tmp]/vm/db.seed
 rm [tmp]/vm/db.key
@@ -101,6 +102,7 @@ fn a_key_that_another_recipe_names_stays_and_an_export_says_that_it_has_none() {
         "
 $ vmrun remove web --dry-run
 # stays: [tmp]/vm/web.key, which other.rhai has as well
+# stays: web.rhai, its recipe, which --recipe removes
 rm [tmp]/vm/web-data.img
 rm [tmp]/vm/web.seed
 [0]

@@ -32,6 +32,7 @@ rm web.rhai
 $ vmrun remove web
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 error: nobody can be asked here whether to remove web with 3 disks, 20 GiB
  |
  = hint: --yes does it, --dry-run shows what would be done
@@ -45,6 +46,7 @@ error: nobody can be asked here whether to remove web with 3 disks, 20 GiB
 $ vmrun remove web --yes
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 vmrun: web is removed
 [0]
 $ vmrun remove web --yes --recipe
@@ -96,6 +98,7 @@ error: there are snapshots of its disks: zroot/vm/web@daily and [tmp]/vm/web-dat
 $ vmrun remove web --snapshots --dry-run
 # stays: [tmp]/vm/boot.iso, which it only reads
 # stays: /dev/ada1, which is a device
+# stays: web.rhai, its recipe, which --recipe removes
 zfs destroy zroot/vm/web@daily
 zfs destroy zroot/vm/web
 rm [tmp]/vm/web-data.img@vmrun-a
@@ -134,6 +137,7 @@ error: zroot/vm/web@daily is held by somebody
 $ vmrun remove web  --yes --snapshots
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 vmrun: web is removed
 [0]
 ",
@@ -157,6 +161,7 @@ vmrun: stays: [tmp]/vm/web-data.img, which db has as well
 vmrun: stays: [tmp]/vm/logs.img, which old.rhai, which cannot be rehearsed, has as well
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 vmrun: web is removed
 [0]
 ",
@@ -225,6 +230,7 @@ fn what_zfs_refuses_is_told_and_a_second_try_removes_the_rest() {
 $ vmrun remove web --yes
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 error: `zfs destroy zroot/vm/web` failed with status 1: cannot destroy 'zroot/vm/web': dataset is busy
 [3]
 ",
@@ -283,6 +289,7 @@ $ vmrun remove web --yes
 vmrun: stays: [tmp]/vm/real.img, to which [tmp]/vm/logs.img leads
 vmrun: stays: [tmp]/vm/boot.iso, which it only reads
 vmrun: stays: /dev/ada1, which is a device
+vmrun: stays: web.rhai, its recipe, which --recipe removes
 vmrun: web is removed
 [0]
 ",
