@@ -130,7 +130,7 @@ fn of_many(args: &RestartArgs, query: HostQuery, term: &Term) -> Result<(), Vec<
 fn planned(all: &[Planned], is_json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let after = |one: &Planned| one.after.iter().map(VmName::to_string).collect::<Vec<_>>();
     if is_json {
-        let machine = |one: &Planned| json!({ "name": one.name.as_str(), "host": one.host, "after": after(one) });
+        let machine = |one: &Planned| json!({ "name": one.name.as_str(), "host": one.host_name, "after": after(one) });
         let machines: Vec<_> = all.iter().map(machine).collect();
         let value = json!({ "version": env!("CARGO_PKG_VERSION"), "machines": machines });
         return Ok(term.json(format!("{value:#}"))?);

@@ -63,8 +63,10 @@ pub(crate) type Listener<'a> = &'a (dyn Fn(&RollingEvent<'_>) + Sync);
 pub(crate) struct Planned {
     /// The machine.
     pub(crate) name: VmName,
-    /// Its host.
+    /// Its host, as it is called in messages.
     pub(crate) host: String,
+    /// The same for a program: this host is what it calls itself.
+    pub(crate) host_name: String,
     /// Those of the others that it starts after.
     pub(crate) after: Vec<VmName>,
 }
@@ -82,8 +84,9 @@ pub(crate) fn plan(request: &RollingRequest<'_>, listener: Listener<'_>) -> Resu
     let known = fleet.by_name();
     let of = |at: usize| {
         let (one, among) = (&fleet.machines[at], |name: &&VmName| known.contains_key(*name));
-        let (host, after) = (fleet.hosts[one.host].name.clone(), after[at].iter().filter(among).cloned().collect());
-        Planned { name: one.name.clone(), host, after }
+        let (host, after) = (&fleet.hosts[one.host], after[at].iter().filter(among).cloned().collect());
+        let host_name = if host.remote.is_some() { &host.name } else { &host.own };
+        Planned { name: one.name.clone(), host: host.name.clone(), host_name: host_name.clone(), after }
     };
     Ok(schedule.whole().into_iter().map(of).collect())
 }

@@ -103,7 +103,7 @@ vmrun: 4 machines were restarted",
         json["machines"],
         serde_json::json!([
             { "name": "db", "host": "ssh://vm6", "after": [] },
-            { "name": "web", "host": "this host", "after": ["db"] },
+            { "name": "web", "host": nix::unistd::gethostname().unwrap().into_string().unwrap(), "after": ["db"] },
         ])
     );
     // All of it is gone.
@@ -139,7 +139,7 @@ vmrun: ssh://vm6:  = hint: correct what is wrong; `vmrun stop mail` stops it
 error: ssh://vm6: expected a text, got a number
 error: nothing was restarted
  |
- = hint: correct what is wrong; what is to be left alone is not named",
+ = hint: correct what is wrong, or name the machines that are to be restarted",
     );
     // Machines of two hosts that start after each other.
     hosts.target.write("config/recipes/mail.rhai", &text);
@@ -316,4 +316,66 @@ fn a_machine_of_another_host_is_looked_for_there() {
         2,
         "error: --at-once is for the machines of many hosts\n |\n = hint: add --all-hosts; here all that nothing orders are restarted at once",
     );
+}
+
+#[test]
+fn whoever_interrupts_it_waits_for_what_has_begun_and_goes_on_later() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let hosts = running();
+    let before = supervisors(&hosts);
+    let mut command = hosts.source.command(&["restart", "--all-hosts", "--answer-within", "20s"]);
+    let mut child = command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    said.read_line(&mut first).unwrap();
+    assert!(first.starts_with("vmrun: 1 of 4: lab on this host is back after "), "{first}");
+    while !hosts.source.read("config/rolling-restart.jsonl").contains("{\"begun\":\"db\"}") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::Signal::SIGINT)
+        .unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(
+        rest.starts_with(
+            "vmrun: interrupted: what has begun is waited for\nvmrun: 2 of 4: db on ssh://vm6 is back after "
+        ),
+        "{rest}"
+    );
+    assert!(
+        rest.ends_with(
+            "\nerror: interrupted\nerror: nothing more was restarted: 2 machines are left\n |\n = hint: `vmrun restart --resume` goes on, once \
+             what is wrong is corrected; `vmrun restart --forget` leaves them alone\n"
+        ),
+        "{rest}"
+    );
+    assert_eq!(changed(before, supervisors(&hosts)), ["lab", "db"]);
+    let done = hosts.source.run(&["restart", "--resume", "--answer-within", "20s"]);
+    assert_eq!((done.code, changed(before, supervisors(&hosts)).len()), (0, 4), "{done:?}");
+}
+
+#[test]
+fn of_a_machine_that_does_not_run_as_it_should_it_is_told_and_the_others_are_restarted() {
+    let hosts = running();
+    let before = supervisors(&hosts);
+    super::host::kill(before[3].unwrap());
+    while super::host::lives(before[3].unwrap()) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let done = hosts.source.run(&["restart", "--all-hosts", "--dry-run", "--answer-within", "20s"]);
+    said(
+        &done,
+        0,
+        "vmrun: mail on ssh://vm6 is unsupervised, and is left alone
+vmrun: nothing stands against restarting 3 machines; nothing was changed",
+    );
+    said(
+        &hosts.source.run(&["restart", "mail", "--all-hosts", "--answer-within", "20s"]),
+        3,
+        "error: mail on ssh://vm6 is unsupervised, and is restarted only where it runs in the background
+ |
+ = hint: `vmrun status mail` there tells more",
+    );
+    assert_eq!(hosts.target.run(&["adopt", "mail"]).code, 0);
 }

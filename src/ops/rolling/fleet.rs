@@ -127,7 +127,9 @@ impl Fleet {
             },
             |(_, host, state)| {
                 let host = &self.hosts[*host].name;
-                let fault = Fault::host(format!("{name} on {host} is {state}, and is restarted only where it runs"));
+                let fault = Fault::host(format!(
+                    "{name} on {host} is {state}, and is restarted only where it runs in the background"
+                ));
                 fault.hint(format!("`vmrun status {name}` there tells more"))
             },
         )
@@ -181,7 +183,7 @@ impl Fleet {
             return self.machines.iter().map(|one| of(one).map_err(|fault| vec![fault])).collect();
         }
         let fault = Fault::host("nothing was restarted").blame(faults[0].fault.blame);
-        faults.push(fault.hint("correct what is wrong; what is to be left alone is not named").into());
+        faults.push(fault.hint("correct what is wrong, or name the machines that are to be restarted").into());
         Err(faults)
     }
 }

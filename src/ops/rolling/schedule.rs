@@ -93,7 +93,7 @@ mod tests {
         // Each waits for the same one of the host before, and each tenth for its neighbour.
         let of = |at: usize| {
             let over = at.checked_sub(500);
-            let beside = Some(at + 1).filter(|_| at % 10 == 0);
+            let beside = Some(at + 1).filter(|_| at.is_multiple_of(10));
             over.into_iter().chain(beside).collect::<Vec<usize>>()
         };
         let after: Vec<Vec<usize>> = (0..10_000).map(of).collect();
