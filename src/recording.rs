@@ -18,6 +18,7 @@ pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod jailed;
 pub(crate) mod journal;
+pub(crate) mod literals;
 pub(crate) mod lost;
 pub(crate) mod made_up;
 pub mod merge;

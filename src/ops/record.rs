@@ -1,5 +1,6 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod answers;
 mod asked_files;
 mod bounds;
 mod ends;
@@ -8,6 +9,7 @@ mod fallbacks;
 mod flow;
 pub(crate) mod folder;
 mod guards;
+mod loading;
 mod programs;
 mod sessions;
 mod setting;

@@ -30,6 +30,7 @@ mod guests;
 mod jails;
 mod nested;
 mod published;
+mod retries;
 mod runs;
 mod scripts;
 mod system_files;
