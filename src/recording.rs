@@ -32,6 +32,7 @@ pub(crate) mod started;
 pub(crate) mod system_files;
 pub(crate) mod taken;
 pub(crate) mod transcript;
+pub(crate) mod watched;
 pub(crate) mod words;
 pub(crate) mod world;
 

@@ -16,6 +16,7 @@ mod setting;
 mod shares;
 mod tolerance;
 mod waits;
+mod watched;
 
 use self::flow::Known;
 use self::sessions::Sessions;

@@ -34,4 +34,5 @@ mod retries;
 mod runs;
 mod scripts;
 mod system_files;
+mod watched;
 mod words;

@@ -11,7 +11,7 @@ use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::{
     CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost,
-    system_files, words,
+    system_files, watched, words,
 };
 use std::path::Path;
 
@@ -30,11 +30,12 @@ impl Sessions<'_> {
         if !self.is_repeatable() {
             return Ok(());
         }
+        self.texts.clear();
         for _ in 0..ROUNDS {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
             let limit = self.setting.limit.min(CALLS_MAX);
-            let setting = Scenario { limit, ..self.setting.clone() };
+            let setting = Scenario { limit, watches_all: true, ..self.setting.clone() };
             let mut hear = |line: &str| lines.push(line.to_string());
             let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
             let ended = self.listened(traced.as_deref().unwrap_or(command), &setting, heard);
@@ -60,10 +61,18 @@ impl Sessions<'_> {
             let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
             names.truncate(room);
             let files = self.learn_folders(&lines) | self.learn_system_files(&lines);
-            if names.is_empty() && !files {
+            let watched = self.has_watched_more();
+            if names.is_empty() && !files && !watched {
                 break;
             }
             self.setting.programs.extend(names);
+        }
+        let script = standins::script(command).map(|script| script.text).unwrap_or_default();
+        for name in watched::words(&script) {
+            let is_known = self.setting.watched.iter().chain(&self.setting.programs).any(|known| known == name);
+            if !is_known && program::find(name).is_some() {
+                self.setting.watched.push(name.into());
+            }
         }
         Ok(())
     }
@@ -128,22 +137,35 @@ impl Sessions<'_> {
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
     pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let mut gaps = self.hanging_on_answers(command, usual)?;
-        let names = self.called_programs(usual);
+        let failing: Vec<Vec<String>> = self.failing.iter().cloned().collect();
+        let mut names = self.called_programs(usual);
+        let is_here = names.iter().any(|name| MAKERS.contains(&name.as_str()));
+        names.extend(failing.iter().filter_map(|argv| argv.first().cloned()));
+        names.dedup();
         if names.is_empty() {
             return Ok(gaps);
         }
+        let lines = self.called_programs(usual).into_iter().map(|name| vec![name]).chain(failing.iter().cloned());
+        let says = |words| Prepared { words, text: "1\n".into(), ..Prepared::default() };
         let mut printing = self.setting.clone();
-        let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into(), ..Prepared::default() };
-        printing.answers.extend(names.iter().map(says));
-        let failing = Scenario { are_failing: true, ..self.setting.clone() };
-        let list = quoted(&names);
-        let is_here = names.iter().any(|name| MAKERS.contains(&name.as_str()));
-        let (why, hint) = if is_here {
-            ("it is not called where that is recorded", "let the recipe ask for it")
+        printing.answers.extend(lines.map(says));
+        let fails = |words: &Vec<String>| Prepared { words: words.clone(), status: 1, ..Prepared::default() };
+        let mut ending = Scenario { are_failing: true, ..self.setting.clone() };
+        ending.answers.extend(failing.iter().map(fails));
+        let (why, hint) = if !failing.is_empty() {
+            ("a call of it fails where the script is recorded", "record where it works, or let the recipe ask for it")
+        } else if is_here {
+            (
+                "it is not run where the script is recorded",
+                "let the recipe ask for it: `query(\"…\", […])` is what it prints, and a `run(…)` that fails ends the recipe",
+            )
         } else {
             ("this host has no such program", "record where it is")
         };
-        for (setting, on) in [(printing, format!("on what {list} prints")), (failing, format!("on how {list} ends"))] {
+        let list = quoted(&names);
+        let (prints, ends) = if names.len() > 1 { ("print", "end") } else { ("prints", "ends") };
+        for (setting, on) in [(printing, format!("on what {list} {prints}")), (ending, format!("on how {list} {ends}"))]
+        {
             if self.is_other(command, &setting, usual)? {
                 gaps.push(Fault::new(format!("what the script calls hangs {on}, and {why}")).hint(hint));
             }
