@@ -18,6 +18,7 @@ pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod jailed;
 pub(crate) mod journal;
+pub(crate) mod literals;
 pub(crate) mod lost;
 pub(crate) mod made_up;
 pub mod merge;
@@ -31,6 +32,7 @@ pub(crate) mod started;
 pub(crate) mod system_files;
 pub(crate) mod taken;
 pub(crate) mod transcript;
+pub(crate) mod watched;
 pub(crate) mod words;
 pub(crate) mod world;
 

@@ -11,6 +11,8 @@
 #[cfg(target_os = "linux")]
 mod calm;
 #[cfg(target_os = "linux")]
+mod changes;
+#[cfg(target_os = "linux")]
 mod inside;
 #[cfg(any(target_os = "linux", test))]
 mod mounts;
@@ -52,6 +54,17 @@ pub(super) const INSIDE: &str = "/dev/.vmrun-recording";
 
 /// Where the programs for files are in an enclosure, in whose place stand-ins are.
 pub(super) const PROGRAMS_INSIDE: &str = "/dev/.vmrun-programs";
+
+/// Where the upper sides of an enclosure's overlays are to be seen in it, and nothing can be written.
+#[cfg(target_os = "linux")]
+const WRITTEN_INSIDE: &str = "/dev/.vmrun-written";
+
+/// The beginning of the names of links there, each to the folder that an overlay covers.
+#[cfg(target_os = "linux")]
+const COVERED: &str = "covered";
+
+#[cfg(target_os = "linux")]
+pub(super) use changes::changes;
 
 /// The file in the folder of a recording that has what the script wrote and removed again.
 pub(super) const REMOVED: &str = "removed";

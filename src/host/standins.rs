@@ -7,6 +7,8 @@
 mod done;
 mod player;
 mod stream;
+#[cfg(target_os = "linux")]
+mod watched;
 
 use super::enclosure::{self, EnclosureSocket, ScriptStatus, VARIABLE, refused, usual_path};
 use super::environment;
@@ -52,6 +54,9 @@ const LAST_LINES: usize = 20;
 
 /// How much of a line is kept, in bytes.
 const LINE_MAX: usize = 64 << 10;
+
+/// The beginning of the names of files that tell of watched programs that have not ended.
+const BEGUN: &str = "begun.";
 
 /// How large a script is that is looked into, in bytes.
 const SCRIPT_MAX: u64 = 1 << 20;
@@ -101,6 +106,7 @@ impl Recorder {
         let has_rung = is_readable(&bell);
         written.retain(|file| !is_made_up(file, setting));
         let calls = folder.calls_of(program)?;
+        let left = if is_cut { Vec::new() } else { folder.left(&calls) };
         let made_up = made_up(setting, &calls);
         let status = if is_cut { 0 } else { status };
         is_cut |= has_rung && calls.len() < setting.limit;
@@ -111,6 +117,7 @@ impl Recorder {
             written,
             made_up,
             is_cut,
+            left,
             files: setting.files.clone(),
             ..Recording::default()
         })
@@ -315,6 +322,24 @@ impl Folder {
         let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
         read.map_err(io_fault("read", &path))?;
         Ok(journal::read_calls(&bytes).0)
+    }
+
+    /// Returns the watched programs that went on until the end and called nothing, each command once.
+    fn left(&self, calls: &[Call]) -> Vec<String> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(Ok(number)) = name.to_str().and_then(|name| name.strip_prefix(BEGUN)).map(str::parse::<u32>)
+            else {
+                continue;
+            };
+            let bytes = files::read_within(&entry.path(), SCRIPT_MAX).unwrap_or_default();
+            let lines = journal::read_calls(&bytes).0.into_iter().map(|call| call.command().to_string());
+            let has_called = calls.iter().any(|call| call.parent >= number);
+            all.extend(lines.filter(|line| !has_called && !all.contains(line)).collect::<Vec<_>>());
+        }
+        all.sort();
+        all
     }
 
     /// Waits until calls that were begun in the background are written.

@@ -18,6 +18,7 @@ pub(crate) fn with_written(recording: &Recording, whole: &dyn Fn(&str, &str) -> 
         let Some(text) = text(file) else { continue };
         let names = |call: &Call| {
             reads(call) && call.args().iter().any(|arg| names(arg, &call.cwd, &file.path, whole))
+                || call.program() == "sh" && call.args().iter().any(|line| says(line, &call.cwd, &file.path, whole))
                 || reads_folder(call, &file.path, &|path| whole(&call.cwd, path))
         };
         let Some(at) = recording.calls.iter().position(names) else { continue };
@@ -44,6 +45,12 @@ fn reads(call: &Call) -> bool {
 fn names(arg: &str, cwd: &str, path: &str, whole: &dyn Fn(&str, &str) -> String) -> bool {
     let parts = arg.split([',', '=', ':']);
     parts.chain([arg]).filter(|part| !part.is_empty()).any(|part| part == path || whole(cwd, part) == path)
+}
+
+/// Whether a line of the shell's names a file in one of its words.
+fn says(line: &str, cwd: &str, path: &str, whole: &dyn Fn(&str, &str) -> String) -> bool {
+    let words = line.split(|c: char| c.is_whitespace() || "'\"<>|;&".contains(c)).filter(|word| !word.is_empty());
+    words.into_iter().any(|word| names(word, cwd, path, whole))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A recipe of what a script would do, recorded by stand-ins for the programs that do it.
 
+mod answers;
 mod asked_files;
 mod bounds;
 mod ends;
@@ -8,12 +9,14 @@ mod fallbacks;
 mod flow;
 pub(crate) mod folder;
 mod guards;
+mod loading;
 mod programs;
 mod sessions;
 mod setting;
 mod shares;
 mod tolerance;
 mod waits;
+mod watched;
 
 use self::flow::Known;
 use self::sessions::Sessions;

@@ -1,8 +1,10 @@
 //! A call and a recording as values.
 
 use super::hidden::{hide, hide_lines};
+use super::watched::Watched;
 use super::world::{Answer, FileState};
 use crate::model::Argv;
+use std::collections::BTreeSet;
 
 /// One call of a program that has a stand-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Call {
     pub parent: u32,
     /// What of the host was made up so that it worked; nothing where a world knows by itself what it makes up.
     pub made_up: String,
+    /// What it did, where it is a watched program's.
+    pub watched: Option<Watched>,
     /// An argument holds bytes that are not UTF-8; U+FFFD stands for them.
     pub is_lossy: bool,
 }
@@ -48,6 +52,7 @@ impl Call {
             pid: answer.pid,
             parent: answer.parent,
             made_up: answer.made_up.clone().unwrap_or_default(),
+            watched: answer.watched.clone(),
             ..Self::default()
         };
         for arg in argv {
@@ -111,6 +116,10 @@ pub struct Recording {
     pub told: Vec<String>,
     /// The files that the script writes and no word of a recipe does, and whether a program is told of them.
     pub unsaid: Vec<(String, bool)>,
+    /// The watched programs that went on until the recording ended, each command once.
+    pub left: Vec<String>,
+    /// The files that have another text in each recording.
+    pub varying: BTreeSet<String>,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.
     pub restarts: Option<Vec<i32>>,
 }

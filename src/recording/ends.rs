@@ -113,16 +113,27 @@ impl Bounds {
         let second = waits.get(1).copied().unwrap_or(first);
         self.delay = Some(first);
         self.backoff = (second * 100 / first).clamp(100, 10_000);
-        let grows = |pair: &[u64]| pair[1] * 100 == pair[0] * self.backoff;
-        let is_last = |pair: &[u64]| pair[0] == pair[1];
-        let at = waits.windows(2).position(|pair| !grows(pair));
-        self.max_delay = match at {
-            Some(at) if waits.windows(2).skip(at).all(is_last) => waits.get(at).copied(),
-            _ => waits.iter().max().copied().filter(|_| self.backoff == 100),
-        };
+        let most = waits.iter().max().copied().unwrap_or(first);
+        let stays = waits.len() > 1 && waits.ends_with(&[most, most]);
+        self.max_delay = Some(most).filter(|_| stays || self.backoff == 100 || most > USUAL_MAX);
         self
     }
+
+    /// Whether these are the waits: each is the one before it, so many times as long, up to the longest.
+    pub(crate) fn are(&self, waits: &[u64]) -> bool {
+        let Some(delay) = self.delay else { return waits.iter().all(|wait| *wait == 0) };
+        let most = self.max_delay.unwrap_or(USUAL_MAX);
+        let mut next = delay;
+        waits.iter().all(|wait| {
+            let is_one = *wait == next.min(most);
+            next = next.saturating_mul(self.backoff) / 100;
+            is_one
+        })
+    }
 }
+
+/// The longest wait of a recipe that does not say it, in milliseconds.
+pub(crate) const USUAL_MAX: u64 = 60_000;
 
 /// Returns after how many milliseconds daemon(8), which runs a machine of a recording, starts it again by itself, if it does.
 pub(crate) fn supervised_after(recording: &Recording) -> Option<u64> {
@@ -164,7 +175,21 @@ mod tests {
         assert_eq!(of(&[5000, 5000, 5000]), (Some(5000), 100, Some(5000)));
         assert_eq!(of(&[1000, 2000, 4000]), (Some(1000), 200, None));
         assert_eq!(of(&[1000, 2000, 4000, 4000]), (Some(1000), 200, Some(4000)));
+        assert_eq!(of(&[30_000, 60_000, 120_000]), (Some(30_000), 200, Some(120_000)));
         assert_eq!(of(&[0, 5]), (None, 0, None));
+        let known: [&[u64]; 8] = [
+            &[],
+            &[0, 0],
+            &[5, 5],
+            &[1, 2, 4, 8],
+            &[1, 2, 4, 4],
+            &[5000, 10_000, 20_000, 40_000, 60_000, 60_000],
+            &[1000, 3000, 4000, 4000],
+            &[40_000, 80_000, 160_000],
+        ];
+        assert!(known.iter().all(|waits| Bounds::default().waiting(waits).are(waits)));
+        let others: [&[u64]; 5] = [&[0, 5], &[5, 10, 15], &[10, 5], &[1, 2, 4, 1], &[5, 5, 9]];
+        assert!(!others.iter().any(|waits| Bounds::default().waiting(waits).are(waits)));
         let times = ["5", "0.5", "2m", "1h", "1d", "3s", "x", "-1", ""].map(milliseconds);
         let expected = [5000, 500, 120_000, 3_600_000, 86_400_000, 3000].map(Some);
         assert_eq!(times.to_vec(), [&expected[..], &[None; 3]].concat());

@@ -2,10 +2,11 @@
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
-//! of, its carriers, the numbers of the process and its parent, and what was made up for it.
+//! of, its carriers, the numbers of the process and its parent, what was made up for it, and what a watched program did.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
+use super::watched::Watched;
 use super::world::{Answer, FileState, Prepared, Scenario};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
@@ -32,7 +33,33 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, answer.pid.to_string().as_bytes());
     put(&mut bytes, answer.parent.to_string().as_bytes());
     put(&mut bytes, hide(answer.made_up.as_deref().unwrap_or_default()).as_bytes());
+    put_watched(&mut bytes, answer.watched.as_ref());
     bytes
+}
+
+/// Adds what a watched program did: the number of files that it changed, these, and what went in and out.
+fn put_watched(bytes: &mut Vec<u8>, watched: Option<&Watched>) {
+    let Some(watched) = watched else { return put(bytes, b"") };
+    put(bytes, watched.changed.len().to_string().as_bytes());
+    for text in watched.changed.iter().chain([&watched.input, &watched.output]) {
+        put(bytes, text.as_bytes());
+    }
+    put(bytes, if watched.is_fed { b"fed" } else { b"known" });
+}
+
+#[expect(clippy::option_option, reason = "nothing is no whole call; nothing in it is one that was not watched")]
+fn take_watched(rest: &mut &[u8]) -> Option<Option<Watched>> {
+    let head = take(rest)?;
+    if head.is_empty() {
+        return Some(None);
+    }
+    let count: usize = number(head)?;
+    if count > rest.len() {
+        return None;
+    }
+    let changed = (0..count).map(|_| take(rest).map(text)).collect::<Option<_>>()?;
+    let (input, output) = (text(take(rest)?), text(take(rest)?));
+    Some(Some(Watched { changed, input, output, is_fed: take(rest)? == b"fed" }))
 }
 
 fn contains_key(bytes: &[u8]) -> bool {
@@ -70,6 +97,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         pid: number(take(&mut rest)?)?,
         parent: number(take(&mut rest)?)?,
         made_up: Some(text(take(&mut rest)?)).filter(|text| !text.is_empty()),
+        watched: take_watched(&mut rest)?,
         ..Answer::default()
     };
     Some((Call::new(argv, cwd, &answer), rest))
@@ -103,6 +131,9 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, setting.programs.len().to_string().as_bytes());
     setting.programs.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
     put(&mut bytes, if setting.are_failing { b"failing" } else { b"succeeding" });
+    put(&mut bytes, setting.watched.len().to_string().as_bytes());
+    setting.watched.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
+    put(&mut bytes, if setting.watches_all { b"all" } else { b"these" });
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
@@ -141,6 +172,12 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     }
     let programs = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
     let are_failing = take(&mut rest)? == b"failing";
+    let count: usize = number(take(&mut rest)?)?;
+    if count > rest.len() {
+        return None;
+    }
+    let watched = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
+    let watches_all = take(&mut rest)? == b"all";
     let mut answers = Vec::new();
     while !rest.is_empty() {
         let count: usize = number(take(&mut rest)?)?;
@@ -161,6 +198,8 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         files,
         programs,
         are_failing,
+        watched,
+        watches_all,
         has_modules,
         processes_before,
         has_input,
@@ -263,7 +302,8 @@ mod tests {
             let mut bytes = Vec::new();
             let mut expected = Vec::new();
             for (argv, cwd, status, output, reads) in calls {
-                let answer = Answer { status, output, reads, ..Answer::default() };
+                let watched = reads.then(|| Watched { changed: vec![output.clone()], is_fed: status > 9, ..Watched::default() });
+                let answer = Answer { status, output, reads, watched, ..Answer::default() };
                 bytes.extend(write_call(&argv, &cwd, &answer));
                 expected.push(Call::new(&argv, &cwd, &answer));
             }
@@ -275,12 +315,13 @@ mod tests {
             exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize,
             (has_modules, processes_before, has_input) in (any::<bool>(), any::<usize>(), any::<bool>()), interfaces in ".{0,9}",
             answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>(), any::<Option<usize>>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
-            (programs, are_failing) in (vec(".{0,9}", 0..3), any::<bool>())
+            (programs, are_failing, watched, watches_all) in (vec(".{0,9}", 0..3), any::<bool>(), vec(".{0,9}", 0..3), any::<bool>())
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder, is_socket: false }).collect();
             let answers = answers.into_iter().map(|(words, text, status, times)| Prepared { words, text, status, times }).collect();
             let setting = Scenario {
-                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, has_modules, processes_before, has_input
+                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, watched, watches_all, has_modules,
+                processes_before, has_input
             };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));
         }

@@ -16,6 +16,10 @@ pub(crate) enum Lost {
     },
     /// A command that is about a process by its number, which is another one in each run.
     Process(String),
+    /// A watched program that goes on when the script has ended.
+    Left(String),
+    /// A command that reads from a pipe what is not known.
+    Fed(String),
     /// A name that the shell has filled in nothing for, as no file of that pattern is there.
     Pattern(String),
     /// A file that the script writes, and that no word of a recipe writes.
@@ -49,7 +53,10 @@ pub(crate) fn lost(recording: &Recording) -> Vec<Lost> {
     let patterns = recording.calls.iter().filter(|call| !call.reads && call.program() != "sh");
     let patterns = patterns.flat_map(|call| call.args().iter().filter_map(|word| pattern(word)));
     let patterns: Vec<Lost> = patterns.map(|word| Lost::Pattern(word.into())).collect();
-    for one in programs.chain(patterns).chain(processes).chain(files).chain(unsaid) {
+    let left = recording.left.iter().cloned().map(Lost::Left);
+    let is_fed = |call: &&super::Call| call.watched.as_ref().is_some_and(|watched| watched.is_fed);
+    let fed = recording.calls.iter().filter(is_fed).map(|call| Lost::Fed(call.command().to_string()));
+    for one in programs.chain(left).chain(fed).chain(patterns).chain(processes).chain(files).chain(unsaid) {
         if !all.contains(&one) {
             all.push(one);
         }

@@ -19,12 +19,23 @@ pub(crate) fn made_up(setting: &Scenario, calls: &[Call]) -> Vec<String> {
 
 /// Returns the calls whose answers were made up and are a text, each once.
 pub(crate) fn told<'a>(setting: &Scenario, calls: &'a [Call]) -> Vec<&'a Call> {
+    answered(setting, calls).into_iter().filter(|(_, output)| !output.is_empty()).map(|(call, _)| call).collect()
+}
+
+/// Returns the questions of which was made up that they find nothing, each once.
+pub(crate) fn told_nothing<'a>(setting: &Scenario, calls: &'a [Call]) -> Vec<&'a Call> {
+    let asked = answered(setting, calls).into_iter().filter(|(call, output)| call.reads && output.is_empty());
+    asked.map(|(call, _)| call).collect()
+}
+
+/// Returns the calls whose answers were made up, each once, with these.
+fn answered<'a>(setting: &Scenario, calls: &'a [Call]) -> Vec<(&'a Call, String)> {
     let mut world = World::new(setting);
-    let mut all: Vec<&Call> = Vec::new();
+    let mut all: Vec<(&Call, String)> = Vec::new();
     for call in calls {
         let answer = world.call(&call.argv);
-        if answer.made_up.is_some() && !answer.output.is_empty() && all.iter().all(|known| known.argv != call.argv) {
-            all.push(call);
+        if answer.made_up.is_some() && all.iter().all(|(known, _)| known.argv != call.argv) {
+            all.push((call, answer.output));
         }
     }
     all

@@ -5,6 +5,7 @@ use super::call::{Call, Recording, Written};
 use super::fed::fed;
 use super::file_programs::{FileCall, UNPACKERS, is_one};
 use super::placed::placed;
+use super::watched::{counting, is_left, repeated};
 use super::world::FileState;
 use std::collections::BTreeSet;
 
@@ -22,6 +23,12 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             let line = call.command().to_string();
             if !settled.told.contains(&line) {
                 settled.told.push(line);
+            }
+            continue;
+        }
+        if let Some(watched) = &call.watched {
+            if watched.is_tried(call) || counting(watched).any(|path| !known.is_written(path)) {
+                settled.calls.push(repeated(call, watched));
             }
             continue;
         }
@@ -133,6 +140,8 @@ struct Known {
     texts: BTreeSet<String>,
     /// What file programs made.
     made: BTreeSet<String>,
+    /// Where to files and folders were copied.
+    copies: BTreeSet<String>,
     /// What is downloaded.
     downloads: BTreeSet<String>,
     /// What machines have, what file programs are told, and what is written.
@@ -149,9 +158,12 @@ impl Known {
         let others = recording.calls.iter().filter(|call| !is_one(call.program()) && call.program() != "sleep");
         for (call, arg) in others.flat_map(|call| call.args().iter().map(move |arg| (call, arg))) {
             let parts = arg.split([',', '=', ':']).chain([arg.as_str()]).filter(|part| !part.is_empty());
-            known.named.extend(parts.map(|part| whole(&call.cwd, part)));
+            let paths = parts.map(|part| whole(&call.cwd, part));
+            known.named.extend(paths.filter(|path| made_by(call).all(|made| made != path)));
         }
         for call in &recording.calls {
+            known.made.extend(made_by(call).cloned());
+            known.named.extend(call.watched.iter().map(|watched| watched.input.clone()));
             let Some(deed) = deed(call, whole) else { continue };
             match call.program() {
                 program if UNPACKERS.contains(&program) || ["cp", "mv", "ln", "install", "dd"].contains(&program) => {
@@ -159,6 +171,7 @@ impl Known {
                         known.named.extend(deed.sources.iter().cloned());
                     }
                     known.made.extend(deed.targets.iter().cloned());
+                    known.copies.extend(deed.targets.iter().map(|path| path.trim_end_matches('/').to_string()));
                 }
                 "mkdir" | "touch" => known.made.extend(deed.targets.iter().cloned()),
                 "rm" | "rmdir" => {
@@ -177,7 +190,8 @@ impl Known {
         let is_made_up = |file: &Written| {
             file.content.as_deref() == Some(FileState::CONTENT) && recording.files.iter().any(|file| file.is_there)
         };
-        let texts = recording.written.iter().filter(|file| is_text(file) && !is_made_up(file));
+        let is_constant = |file: &Written| !recording.varying.contains(&file.path);
+        let texts = recording.written.iter().filter(|file| is_text(file) && !is_made_up(file) && is_constant(file));
         known.texts = texts.map(|file| file.path.clone()).collect();
         known.files = files(recording, whole);
         known.starters = starters(recording);
@@ -221,16 +235,22 @@ impl Known {
         // What a pipe has filled is empty here too.
         let is_empty =
             file.content.as_ref().is_some_and(Vec::is_empty) && (!is_named || self.downloads.contains(&file.path));
-        let is_said = is_empty || is_named && is_text(file);
-        !is_said && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path))
+        let is_said = is_empty || is_named && self.texts.contains(&file.path);
+        !is_said && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path) && !is_left(&file.path))
     }
 
     /// Whether a file is one that a file program made, and that the recipe has made by it.
     fn is_made(&self, file: &Written) -> bool {
-        let is_in_a_copy = || self.made.iter().any(|folder| file.path.starts_with(&format!("{folder}/")));
+        let is_in_a_copy = || self.copies.iter().any(|folder| file.path.starts_with(&format!("{folder}/")));
         (self.made.contains(&file.path) || is_in_a_copy())
             && !(self.texts.contains(&file.path) && self.is_named(&file.path))
     }
+}
+
+/// Returns the files that a watched program has made.
+fn made_by(call: &Call) -> impl Iterator<Item = &String> {
+    let watched = call.watched.iter().filter(|watched| !watched.is_tried(call));
+    watched.flat_map(|watched| &watched.changed)
 }
 
 /// Returns the scripts that were written and start one of the machines.

@@ -136,3 +136,25 @@ fn a_lock_keeps_others_out_as_vmrun_does() {
     let around = text(&format!("lockf -k -t 0 /var/run/a.lock bhyve -c 1 -m 1G {REST}\nexit 0"));
     assert!(around.contains("// The script runs it by `lockf`, which is left out.\n"), "{around}");
 }
+
+/// Each of them boots another machine where the answer is the other one; what is asked is in the same place of the message.
+#[test]
+fn a_text_with_which_an_answer_is_compared_is_an_answer_too() {
+    let boot = format!("bhyve -c 1 -m $M {REST}\nexit 0");
+    let cases = [
+        ("case $(hostname) in big*) M=8G ;; *) M=1G ;; esac", "hostname", ", which was made up, and"),
+        ("if [ \"$(hostname -s)\" = web1 ]; then M=8G; else M=1G; fi", "hostname -s", ", which was made up, and"),
+        ("M=1G; sockstat -4l | grep -q :5900 && M=2G", "sockstat -4l", ", which was made up, and"),
+        ("[ $(date +%H) -gt 20 ] && M=8G || M=1G", "date", ", and"),
+    ];
+    for (line, asked, why) in cases {
+        let done = record(&Sandbox::new(), &format!("{line}\n{boot}"), &[]);
+        let what =
+            format!("error: what the script calls hangs on what `{asked}` prints{why} the recipe has what that was\n");
+        assert!(done.code == 1 && done.stderr.contains(&what), "{line}\n{}", done.stderr);
+    }
+    // What is compared and changes nothing is no doubt.
+    let script = format!("M=1G\ncase $(hostname) in big*) echo big ;; esac\nsockstat -4l\n{boot}");
+    let done = record(&Sandbox::new(), &script, &[]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}

@@ -114,10 +114,9 @@ fn be_first(folder: &Path, args: &[OsString], talk: &mut UnixStream) -> StepResu
     let signals = Signals::install().map_err(|fault| fault.to_string())?;
     setsid().map_err(|why| format!("setsid: {}", why.desc()))?;
     loopback_up().may_fail("a network without it is one without addresses");
-    let programs = scenario(folder).map(|setting| setting.programs).unwrap_or_default();
-    let tree = Tree::enter(folder, &Above::new(&us, &cwd, &programs, user == "user"))?;
+    let setting = scenario(folder).unwrap_or_default();
+    let tree = Tree::enter(folder, &Above::new(&us, &cwd, &setting, user == "user"))?;
     std::env::set_current_dir(&cwd).map_err(|why| format!("{} is not to be seen in it: {why}", cwd.display()))?;
-    let setting = scenario(Path::new(INSIDE)).unwrap_or_default();
     for file in &setting.files {
         put(file, setting.content_of(&file.path)).map_err(|why| format!("{}: {why}", file.path))?;
     }

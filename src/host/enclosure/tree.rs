@@ -1,10 +1,10 @@
 //! The files that an enclosed script sees: this host's, each folder below an overlay in memory, with stand-ins in the place of programs.
 
 use super::mounts::{ANEW, Mounted, is_anew, mounted};
-use super::{INSIDE, PLACE, PROGRAMS_INSIDE};
+use super::{COVERED, INSIDE, PLACE, PROGRAMS_INSIDE, WRITTEN_INSIDE};
 use crate::diag::may_fail::MayFail as _;
 use crate::recording::file_programs::{FILE_PROGRAMS, UNPACKERS};
-use crate::recording::{CARRIERS, NAMES};
+use crate::recording::{CARRIERS, NAMES, Scenario};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -53,24 +53,29 @@ pub(super) struct Above<'a> {
     /// This program, to which stand-ins are links.
     us: &'a Path,
     programs: Vec<Program>,
+    /// The folders in which programs are watched.
+    watched: BTreeSet<PathBuf>,
     /// Folders that are the script's.
     owned: Vec<PathBuf>,
     in_user_namespace: bool,
 }
 
 impl<'a> Above<'a> {
-    /// `cwd` is the folder in which the script starts, `more` are programs that the host lacks and that have stand-ins besides.
+    /// `cwd` is the folder in which the script starts; the setting has the programs that have stand-ins besides the usual ones.
     ///
     /// An ordinary user can change no folder of another one's in an overlay, not even one in which everybody may write: a copy of it would
     /// have to belong to that other one, who is not in the namespace. So those in which scripts write are made to be the script's.
-    pub(super) fn new(us: &'a Path, cwd: &Path, more: &[String], in_user_namespace: bool) -> Self {
+    pub(super) fn new(us: &'a Path, cwd: &Path, setting: &Scenario, in_user_namespace: bool) -> Self {
         let known = ["/etc", "/var/tmp", "/var/run", "/var/log", "/var/db"].map(Path::new);
         let owned = if in_user_namespace {
             known.iter().chain([&cwd]).map(|folder| real(folder)).collect()
         } else {
             Vec::new()
         };
-        Self { us, programs: programs(us, more), owned, in_user_namespace }
+        let (mut programs, watched) = (programs(us, &setting.programs), watched(setting));
+        let folders = watched.iter().map(|program| program.folder.clone()).collect();
+        programs.extend(watched);
+        Self { us, programs, watched: folders, owned, in_user_namespace }
     }
 
     /// Writes what lies over a folder, and returns whether that is anything.
@@ -133,6 +138,9 @@ impl Tree {
         }
         kernel(&root)?;
         devices(&root, folder)?;
+        if !above.watched.is_empty() {
+            watching(&root, &above.watched)?;
+        }
         // As in pivot_root(2): the old root is below the new one, and goes.
         std::env::set_current_dir(&root).map_err(step("enter the new root"))?;
         pivot_root(".", ".").map_err(step("pivot_root"))?;
@@ -221,6 +229,7 @@ impl Tree {
             .may_fail("the root of the overlay then has the mode of a new folder");
         let covered = mount(Some("overlay"), &new, Some("overlay"), harmless(), Some(options.as_str()));
         if covered.is_ok() {
+            symlink(folder, format!("{COVERED}{number}")).map_err(step(folder.display()))?;
             self.overlays.push(Overlay { at: folder.to_path_buf(), lower, upper });
         } else if PROGRAMS.iter().any(|program| Path::new(program).starts_with(folder)) {
             // Without /usr no script runs.
@@ -263,6 +272,23 @@ fn programs(us: &Path, more: &[String]) -> Vec<Program> {
     let of = |folder: &PathBuf| names().map(|name| Program { folder: folder.clone(), name }).collect::<Vec<_>>();
     let found = others.difference(&usual).flat_map(of).filter(is_real);
     usual.iter().flat_map(of).chain(found).collect()
+}
+
+/// Returns the programs of this host that are watched, where PATH and the usual folders have them.
+fn watched(setting: &Scenario) -> Vec<Program> {
+    let path = crate::host::environment::env("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let folders: BTreeSet<PathBuf> = PROGRAMS.iter().map(PathBuf::from).chain(folders).map(|f| real(&f)).collect();
+    let all = |folder: &PathBuf| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| setting.watches(name)).collect()
+    };
+    let these = |folder: &PathBuf| -> Vec<String> {
+        setting.watched.iter().filter(|name| folder.join(name).is_file()).cloned().collect()
+    };
+    let names = |folder: &PathBuf| if setting.watches_all { all(folder) } else { these(folder) };
+    let of = |folder: PathBuf| names(&folder).into_iter().map(move |name| Program { folder: folder.clone(), name });
+    folders.into_iter().flat_map(of).collect()
 }
 
 /// Returns a path without links, as far as it is there.
@@ -319,6 +345,19 @@ fn file_programs(root: &Path) -> StepResult<()> {
         read_only(&from, &to)?;
     }
     Ok(())
+}
+
+/// Shows the folders of watched programs, and what the script has changed, at places of their own.
+fn watching(root: &Path, folders: &BTreeSet<PathBuf>) -> StepResult<()> {
+    for folder in folders {
+        let to = root.join(PROGRAMS_INSIDE.trim_start_matches('/')).join(folder.strip_prefix("/").unwrap_or(folder));
+        make(&to)?;
+        read_only(folder, &to)?;
+    }
+    let to = root.join(WRITTEN_INSIDE.trim_start_matches('/'));
+    make(&to)?;
+    // We are where the upper sides are.
+    read_only(Path::new("."), &to)
 }
 
 /// Makes a /dev without devices of the host's, in which the folder of the recording is too.

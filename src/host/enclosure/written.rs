@@ -6,6 +6,7 @@ use crate::host::files;
 use crate::recording::Written;
 use crate::recording::journal::read_written;
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,10 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
     let mut all: BTreeMap<PathBuf, Written> = removed.collect();
     for overlay in &tree.overlays {
         let upper = by_fd(tree.scratch.as_raw_fd()).join(&overlay.upper);
-        walk(&upper, Path::new(""), &mut |inner, path| {
+        walk(&upper, Path::new(""), &mut |inner, path, meta| {
+            if !meta.is_file() {
+                return;
+            }
             let at = overlay.at.join(inner);
             let is_same = is_same(path, &by_fd(overlay.lower.as_raw_fd()).join(inner));
             if !is_same && !is_copy(tree, &at, path) {
@@ -36,8 +40,8 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
         });
     }
     // What is in / itself has no overlay.
-    walk(Path::new("/"), Path::new(""), &mut |_, path| {
-        if !is_copy(tree, path, path) {
+    walk(Path::new("/"), Path::new(""), &mut |_, path, meta| {
+        if meta.is_file() && !is_copy(tree, path, path) {
             all.extend(read(path).map(|(mode, content)| (path.to_path_buf(), mode, content)).map(entry));
         }
     });
@@ -55,8 +59,8 @@ fn entry((path, mode, content): (PathBuf, u32, Option<Vec<u8>>)) -> (PathBuf, Wr
     (path, Written { path: shown, mode, content })
 }
 
-/// Visits the files below a folder, by their paths in it and their whole ones. Links are not followed, and what is mounted is passed over.
-fn walk(folder: &Path, inner: &Path, visit: &mut dyn FnMut(&Path, &Path)) {
+/// Visits what is below a folder and is none, by its path in it and its whole one. Links are not followed, and what is mounted is passed over.
+pub(super) fn walk(folder: &Path, inner: &Path, visit: &mut dyn FnMut(&Path, &Path, &Metadata)) {
     let Ok(device) = std::fs::metadata(folder).map(|meta| meta.dev()) else { return };
     let mut left = vec![inner.to_path_buf()];
     while let Some(inner) = left.pop() {
@@ -65,8 +69,8 @@ fn walk(folder: &Path, inner: &Path, visit: &mut dyn FnMut(&Path, &Path)) {
             let Ok(meta) = path.symlink_metadata() else { continue };
             if meta.is_dir() && meta.dev() == device && inner.components().count() < DEPTH {
                 left.push(inner);
-            } else if meta.is_file() && meta.dev() == device {
-                visit(&inner, &path);
+            } else if !meta.is_dir() && meta.dev() == device {
+                visit(&inner, &path, &meta);
             }
         }
     }

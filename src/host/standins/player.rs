@@ -1,12 +1,15 @@
 //! What a stand-in does when it is called.
 
 use super::done::{Done, have_done};
+#[cfg(target_os = "linux")]
+use super::watched::Outcome;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
+use crate::recording::watched::Watched;
 use crate::recording::{
     Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, jailed::jailed,
     journal, sized, supervised,
@@ -40,7 +43,7 @@ pub(crate) fn play() -> Option<Result<Answer, Fault>> {
     }
     // `env -i` takes the variable away, and the enclosure stays.
     let folder = folder.or_else(enclosure::recording)?;
-    if !is_known && !has_program(&folder, name) {
+    if !is_known && !has_program(&folder, name) && !is_watched(&folder, name) {
         return None;
     }
     if CARRIERS.contains(&name) {
@@ -56,6 +59,12 @@ const US: &str = "vmrun";
 fn has_program(folder: &Path, name: &str) -> bool {
     let setting = std::fs::read(folder.join("setting")).ok().and_then(|bytes| journal::read_scenario(&bytes));
     setting.is_some_and(|setting| setting.programs.iter().any(|program| program == name))
+}
+
+/// Whether a program is one of this host that is watched.
+fn is_watched(folder: &Path, name: &str) -> bool {
+    let setting = std::fs::read(folder.join("setting")).ok().and_then(|bytes| journal::read_scenario(&bytes));
+    setting.is_some_and(|setting| setting.watches(name))
 }
 
 /// Plays a carrier: answers for the command that it carries, or becomes it.
@@ -138,13 +147,21 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let over = |_| Fault::host(format!("`{name}` is called after the end of its recording, and does nothing"));
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();
+    // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
+    let before = match watch(folder, name, &argv, carriers, &setting)? {
+        Some(Watching::Told(status)) => return Ok(Answer { status, ..Answer::default() }),
+        Some(Watching::Acted(before)) => Some(before),
+        None => None,
+    };
     // It may be called by its path.
     if let Some(program) = argv.first_mut() {
         *program = name.into();
     }
     let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-    // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
-    let before = before_the_lock(name, &argv, &words, &setting)?;
+    let before = match before {
+        Some(before) => before,
+        None => before_the_lock(name, &argv, &words, &setting)?,
+    };
     let mut file = OpenOptions::new().read(true).write(true).open(folder.join("journal")).map_err(over)?;
     file.lock().map_err(over)?;
     let mut bytes = Vec::new();
@@ -182,10 +199,54 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
 }
 
 /// What a stand-in learns before it answers.
+#[derive(Default)]
 struct BeforeTheLock {
     heard: String,
     map: String,
     done: Option<Done>,
+    watched: Option<Watched>,
+}
+
+/// What the stand-in of a watched program learns.
+enum Watching {
+    /// It told the script something, and ended with this status.
+    Told(u8),
+    /// It is a call like others.
+    Acted(BeforeTheLock),
+}
+
+/// Has a watched program do what it is called for; nothing where it is none, or has an answer.
+#[cfg(target_os = "linux")]
+fn watch(
+    folder: &Path,
+    name: &str,
+    argv: &[Vec<u8>],
+    carriers: &str,
+    setting: &Scenario,
+) -> Result<Option<Watching>, Fault> {
+    let own = argv.iter().skip(1).map(|arg| String::from_utf8_lossy(arg).into_owned());
+    let words: Vec<String> = std::iter::once(name.to_string()).chain(own).collect();
+    let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
+    if is_said && setting.watches(name) {
+        let watched = Some(super::watched::unwatched());
+        return Ok(Some(Watching::Acted(BeforeTheLock { watched, ..BeforeTheLock::default() })));
+    }
+    if is_said || !setting.watches(name) || setting.programs.iter().any(|program| program == name) {
+        return Ok(None);
+    }
+    Ok(Some(match super::watched::watch(folder, name, argv, carriers)? {
+        Outcome::Told(status) => Watching::Told(status),
+        Outcome::Acted { watched, heard, made_up } => {
+            let done = Some(Done { made_up, ..Done::default() });
+            Watching::Acted(BeforeTheLock { heard, done, watched: Some(watched), ..BeforeTheLock::default() })
+        }
+    }))
+}
+
+/// Only an enclosure has watched programs.
+#[cfg(not(target_os = "linux"))]
+const fn watch(_: &Path, _: &str, _: &[Vec<u8>], _: &str, _: &Scenario) -> Result<Option<Watching>, Fault> {
+    Ok(None)
 }
 
 fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Scenario) -> Result<BeforeTheLock, Fault> {
@@ -197,12 +258,12 @@ fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Sce
         "bhyve" => files_of(argv, b"-k").join("\0"),
         _ => String::new(),
     };
-    Ok(BeforeTheLock { heard, map, done })
+    Ok(BeforeTheLock { heard, map, done, watched: None })
 }
 
 impl BeforeTheLock {
     fn put_into(self, answer: Answer) -> Answer {
-        let answer = Answer { heard: self.heard, map: self.map, ..answer };
+        let answer = Answer { heard: self.heard, map: self.map, watched: self.watched, ..answer };
         match self.done {
             Some(Done { status, made_up, reads }) => Answer { status, reads, made_up, ..answer },
             None => answer,

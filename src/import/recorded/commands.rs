@@ -6,6 +6,7 @@ use super::{Guard, Writer, truncated};
 use crate::bhyve::UEFI_CODE;
 use crate::model::Size;
 use crate::recording::file_programs::{self, FileCall, UNPACKERS};
+use crate::recording::watched::counting;
 use crate::recording::{Call, PASSING, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.
@@ -40,9 +41,13 @@ fn has_vars(call: &Call, path: &str) -> bool {
 }
 
 /// Returns the file or the folder that a command makes and that later steps may need, where it is one.
-pub(super) fn made_file(argv: &[String]) -> Option<&str> {
-    let call = FileCall::of(argv)?;
-    let program = argv.first()?.as_str();
+pub(super) fn made_file(call: &Call) -> Option<&str> {
+    if let Some(watched) = &call.watched {
+        let mut made = counting(watched);
+        return made.next().filter(|_| made.next().is_none()).map(String::as_str);
+    }
+    let program = call.program();
+    let call = FileCall::of(&call.argv)?;
     let is_making = ["cp", "dd", "install", "ln", "mkdir", "touch"].contains(&program) || UNPACKERS.contains(&program);
     match call.targets.as_slice() {
         [path] if is_making && !path.ends_with('/') && call.sources.len() < 2 => Some(path),
@@ -170,7 +175,7 @@ impl Writer<'_> {
         if is_disk {
             options.push(format!("stand_in: {}", quoted(&printed)));
         }
-        options.extend(made_file(&call.argv).map(|path| format!("makes: {}", self.path(path))));
+        options.extend(made_file(call).map(|path| format!("makes: {}", self.path(path))));
         // What sets a variable of the kernel once more changes nothing.
         let is_repeated = call.program() != "sysctl" && self.each_boot.contains(&call.command().to_string());
         if matches!(way, Way::EachBoot) || is_repeated && !matches!(way, Way::Once(_)) {

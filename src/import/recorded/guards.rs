@@ -68,6 +68,6 @@ fn makes(step: &Step, path: &str) -> bool {
     match step.call.program() {
         "truncate" => truncated(args).is_some_and(|(_, paths)| paths.iter().any(|made| made == path)),
         super::written::WORD => args.first().is_some_and(|made| made == path),
-        _ => made_file(&step.call.argv) == Some(path),
+        _ => made_file(&step.call) == Some(path),
     }
 }

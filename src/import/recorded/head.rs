@@ -2,7 +2,7 @@
 
 use super::Flow;
 use crate::import::layout::{comment, quoted};
-use crate::recording::ends::Bounds;
+use crate::recording::ends::{Bounds, USUAL_MAX};
 use crate::recording::guests::Before;
 use crate::recording::jailed::is_jail;
 use crate::recording::{Again, Step};
@@ -71,7 +71,7 @@ fn policy(on: Option<&[&'static str]>, bounds: &Bounds) -> String {
         keys.extend(
             bounds
                 .max_delay
-                .filter(|most| *most != MAX_DELAY && (*most > MAX_DELAY || bounds.backoff > 100))
+                .filter(|most| *most != USUAL_MAX && (*most > USUAL_MAX || bounds.backoff > 100))
                 .map(|most| format!("max_delay: {}", quoted(&span(most)))),
         );
     }
@@ -85,9 +85,6 @@ fn policy(on: Option<&[&'static str]>, bounds: &Bounds) -> String {
     let remark = comment(0, &format!("After {ends} the script starts the machine again{often}"));
     format!("{remark}\nrestart(#{{ {} }});\n", keys.join(", "))
 }
-
-/// The longest wait of a policy that says none, in milliseconds.
-const MAX_DELAY: u64 = 60_000;
 
 /// Writes a time, of milliseconds.
 fn span(time: u64) -> String {

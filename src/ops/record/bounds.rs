@@ -6,6 +6,7 @@ use crate::ops::proof::boots;
 use crate::recording::Scenario;
 use crate::recording::ends::{Bounds, Restarts, is_loop, waits};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How often a machine may be booted in a recording that asks how often the script does so: what is started again more often counts as always.
 const BOOTS_MAX: usize = 21;
@@ -53,8 +54,11 @@ impl Sessions<'_> {
         {
             gaps.push(counted_anew(limit, &statuses));
         }
-        let waits = slept.into_iter().next().map(|(waits, _)| waits).unwrap_or_default();
-        Ok((Bounds { limit, ..Bounds::default() }.waiting(&waits), gaps))
+        let all: Vec<Vec<u64>> = slept.into_keys().collect();
+        let waits = all.iter().max_by_key(|waits| waits.len()).cloned().unwrap_or_default();
+        let bounds = Bounds { limit, ..Bounds::default() }.waiting(&waits);
+        gaps.extend(all.iter().find(|waits| !bounds.are(waits)).map(|waits| unsaid_waits(waits, &bounds)));
+        Ok((bounds, gaps))
     }
 }
 
@@ -74,6 +78,23 @@ impl Sessions<'_> {
             }
         }
     }
+}
+
+/// How many waits are named.
+const WAITS_MAX: usize = 4;
+
+/// Tells that a script waits in a way that no recipe says.
+fn unsaid_waits(waits: &[u64], bounds: &Bounds) -> Fault {
+    let shown = |wait: u64| Duration::from_millis(wait).as_secs_f64().to_string() + "s";
+    let mut named: Vec<String> = waits.iter().take(WAITS_MAX).map(|wait| shown(*wait)).collect();
+    named.extend((waits.len() > WAITS_MAX).then(|| "…".into()));
+    let first = shown(bounds.delay.unwrap_or_default());
+    let times = Duration::from_millis(bounds.backoff.max(100) * 10).as_secs_f64();
+    let fault = Fault::new(format!(
+        "the script waits {} before it starts the machine again, and the recipe {first}, then {times} times as long each time",
+        named.join(", ")
+    ));
+    fault.hint("write the wait that you mean into `restart(#{ … })`: `delay`, `backoff` and `max_delay`")
 }
 
 fn counted_anew(limit: usize, statuses: &BTreeSet<i32>) -> Fault {

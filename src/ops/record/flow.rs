@@ -215,6 +215,7 @@ fn answered(
     gaps.append(&mut guards.gaps);
     let tolerated = sessions.going_on(command, recording)?;
     gaps.extend(sessions.hanging(command, recording)?);
+    gaps.extend(sessions.loading(command, recording)?);
     Ok((guards, tolerated))
 }
 

@@ -6,13 +6,12 @@ use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
-use crate::host::{clock, files, program};
-use crate::model::Argv;
+use crate::host::{files, program};
 use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::{
-    CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, dates, lost,
-    made_up, system_files, words,
+    CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost,
+    system_files, watched, words,
 };
 use std::path::Path;
 
@@ -31,11 +30,12 @@ impl Sessions<'_> {
         if !self.is_repeatable() {
             return Ok(());
         }
+        self.texts.clear();
         for _ in 0..ROUNDS {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
             let limit = self.setting.limit.min(CALLS_MAX);
-            let setting = Scenario { limit, ..self.setting.clone() };
+            let setting = Scenario { limit, watches_all: true, ..self.setting.clone() };
             let mut hear = |line: &str| lines.push(line.to_string());
             let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
             let ended = self.listened(traced.as_deref().unwrap_or(command), &setting, heard);
@@ -61,10 +61,18 @@ impl Sessions<'_> {
             let room = PROGRAMS_MAX.saturating_sub(self.setting.programs.len());
             names.truncate(room);
             let files = self.learn_folders(&lines) | self.learn_system_files(&lines);
-            if names.is_empty() && !files {
+            let watched = self.has_watched_more();
+            if names.is_empty() && !files && !watched {
                 break;
             }
             self.setting.programs.extend(names);
+        }
+        let script = standins::script(command).map(|script| script.text).unwrap_or_default();
+        for name in watched::words(&script) {
+            let is_known = self.setting.watched.iter().chain(&self.setting.programs).any(|known| known == name);
+            if !is_known && program::find(name).is_some() {
+                self.setting.watched.push(name.into());
+            }
         }
         Ok(())
     }
@@ -128,26 +136,36 @@ impl Sessions<'_> {
 
     /// Tells if what the script calls hangs on what a program says that is not on this host, or on how it ends.
     pub(super) fn hanging(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
-        let mut gaps = self.hanging_on_time(command, usual)?;
-        gaps.extend(dated(usual));
-        gaps.extend(self.hanging_on_input(command, usual)?);
-        gaps.extend(self.hanging_on_answers(command, usual)?);
-        let names = self.called_programs(usual);
+        let mut gaps = self.hanging_on_answers(command, usual)?;
+        let failing: Vec<Vec<String>> = self.failing.iter().cloned().collect();
+        let mut names = self.called_programs(usual);
+        let is_here = names.iter().any(|name| MAKERS.contains(&name.as_str()));
+        names.extend(failing.iter().filter_map(|argv| argv.first().cloned()));
+        names.dedup();
         if names.is_empty() {
             return Ok(gaps);
         }
+        let lines = self.called_programs(usual).into_iter().map(|name| vec![name]).chain(failing.iter().cloned());
+        let says = |words| Prepared { words, text: "1\n".into(), ..Prepared::default() };
         let mut printing = self.setting.clone();
-        let says = |name: &String| Prepared { words: vec![name.clone()], text: "1\n".into(), ..Prepared::default() };
-        printing.answers.extend(names.iter().map(says));
-        let failing = Scenario { are_failing: true, ..self.setting.clone() };
-        let list = quoted(&names);
-        let is_here = names.iter().any(|name| MAKERS.contains(&name.as_str()));
-        let (why, hint) = if is_here {
-            ("it is not called where that is recorded", "let the recipe ask for it")
+        printing.answers.extend(lines.map(says));
+        let fails = |words: &Vec<String>| Prepared { words: words.clone(), status: 1, ..Prepared::default() };
+        let mut ending = Scenario { are_failing: true, ..self.setting.clone() };
+        ending.answers.extend(failing.iter().map(fails));
+        let (why, hint) = if !failing.is_empty() {
+            ("a call of it fails where the script is recorded", "record where it works, or let the recipe ask for it")
+        } else if is_here {
+            (
+                "it is not run where the script is recorded",
+                "let the recipe ask for it: `query(\"…\", […])` is what it prints, and a `run(…)` that fails ends the recipe",
+            )
         } else {
             ("this host has no such program", "record where it is")
         };
-        for (setting, on) in [(printing, format!("on what {list} prints")), (failing, format!("on how {list} ends"))] {
+        let list = quoted(&names);
+        let (prints, ends) = if names.len() > 1 { ("print", "end") } else { ("prints", "ends") };
+        for (setting, on) in [(printing, format!("on what {list} {prints}")), (ending, format!("on how {list} {ends}"))]
+        {
             if self.is_other(command, &setting, usual)? {
                 gaps.push(Fault::new(format!("what the script calls hangs {on}, and {why}")).hint(hint));
             }
@@ -175,94 +193,30 @@ impl Sessions<'_> {
         (!names.is_empty()).then(|| Fault::new(what).hint("record where it is"))
     }
 
-    /// Tells if what the script calls hangs on what it reads.
-    fn hanging_on_input(&mut self, command: &[String], usual: &Recording) -> Result<Option<Fault>, Fault> {
-        let reads = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == "read");
-        if standins::script(command).is_some_and(|script| !reads(&script.text)) {
-            return Ok(None);
-        }
-        let setting = Scenario { has_input: true, ..self.setting.clone() };
-        let what = "what the script calls hangs on what it reads from its standard input, which is empty here";
-        let fault = Fault::new(what).hint("let it have that as an argument, or by a variable");
-        Ok(self.is_other(command, &setting, usual)?.then_some(fault))
-    }
-
-    /// Tells if what the script calls hangs on the time.
-    fn hanging_on_time(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
-        if !usual.calls.iter().any(|call| call.program() == "date") {
-            return Ok(Vec::new());
-        }
-        let mut setting = self.setting.clone();
-        setting.answers.push(Prepared { words: vec!["date".into()], text: "1\n".into(), ..Prepared::default() });
-        let fault = Fault::new("what the script calls hangs on what `date` prints, and the recipe has what that was");
-        let fault = fault.hint("let the recipe ask for it: `let now = query(\"date\", [\"+%Y%m%d\"]);`");
-        Ok(if self.is_other(command, &setting, usual)? { vec![fault] } else { Vec::new() })
-    }
-
-    /// Tells if what the script calls hangs on what was made up for an answer.
-    fn hanging_on_answers(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
-        let setting = self.setting.clone();
-        let told = made_up::told(&setting, &usual.calls);
-        let is_list = |call: &&&Call| call.program() == "ifconfig";
-        let other = |calls: &[&Call]| {
-            // What the script has made is in such a list too: only the host's own have other names.
-            let is_listed = calls.iter().any(|call| is_list(&call));
-            let interfaces = if is_listed { made_up::varied(&setting.interfaces) } else { setting.interfaces.clone() };
-            let text = |call: &&Call| Prepared {
-                words: call.argv.clone(),
-                text: made_up::varied(&call.output),
-                ..Prepared::default()
-            };
-            let texts = calls.iter().filter(|call| !is_list(call)).map(text);
-            let answers = setting.answers.iter().cloned().chain(texts).collect();
-            Scenario { interfaces, answers, ..setting.clone() }
-        };
-        if told.is_empty() || !self.is_other(command, &other(&told), usual)? {
-            return Ok(Vec::new());
-        }
-        let mut gaps = Vec::new();
-        for call in &told {
-            if told.len() > 1 && !self.is_other(command, &other(&[call]), usual)? {
-                continue;
-            }
-            let line = hide(&call.command().to_string());
-            let fault = Fault::new(format!(
-                "what the script calls hangs on what `{line}` prints, which was made up, and the recipe has what that was"
-            ));
-            let whole = if is_list(&call) { "ifconfig".to_string() } else { line };
-            let option = Argv::new("--answer").arg(format!("{whole}=FILE"));
-            gaps.push(fault.hint(format!("say what it is on its host: {option}")));
-        }
-        Ok(gaps)
-    }
-
     /// Whether a script calls something else with other answers. One that gives up there does nothing that a recipe could say.
-    fn is_other(&mut self, command: &[String], setting: &Scenario, usual: &Recording) -> Result<bool, Fault> {
+    pub(super) fn is_other(
+        &mut self,
+        command: &[String],
+        setting: &Scenario,
+        usual: &Recording,
+    ) -> Result<bool, Fault> {
+        Ok(self.other(command, setting, usual)?.is_some())
+    }
+
+    /// Returns the recording with other answers, if the script calls something else there and does not give up.
+    pub(super) fn other(
+        &mut self,
+        command: &[String],
+        setting: &Scenario,
+        usual: &Recording,
+    ) -> Result<Option<Recording>, Fault> {
         let other = match self.again(command, setting) {
             Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
             other => other.ok().flatten(),
         };
         let other = other.filter(|other| other.calls.iter().any(|call| call.boots().is_some()));
-        Ok(other.is_some_and(|other| !has_same_acts(&other, usual)))
+        Ok(other.filter(|other| !has_same_acts(other, usual)))
     }
-}
-
-/// Half a day, in seconds.
-const HALF_A_DAY: u64 = 43_200;
-
-/// Tells if today's date is in what a script calls that has not asked date(1) for it.
-fn dated(usual: &Recording) -> Option<Fault> {
-    if usual.calls.iter().any(|call| call.program() == "date") {
-        return None;
-    }
-    let now = clock::now();
-    // Somewhere on earth it is one of these days.
-    let days = [now.saturating_sub(HALF_A_DAY), now, now + HALF_A_DAY]
-        .map(|moment| clock::Utc(moment).to_string().chars().take_while(|c| *c != ' ').collect::<String>());
-    let acts = usual.calls.iter().filter(|call| !call.reads);
-    let word = acts.flat_map(Call::args).find(|word| dates::has(word, &days, now))?;
-    let what = format!("the script has the date, or the time, in `{}`, and the recipe has what that was", hide(word));
-    Some(Fault::new(what).hint("let the recipe ask for it: `let now = query(\"date\", [\"+%Y%m%d\"]);`"))
 }
 
 /// Lists programs.

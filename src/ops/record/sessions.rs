@@ -2,6 +2,7 @@
 
 use super::guards::{answer_found, questions};
 use super::waits::before_boots;
+use super::watched::other_texts;
 use super::{RecordingFormat, Request, whole_path};
 use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Lines, Reach, Recorder};
@@ -15,7 +16,7 @@ use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
 use crate::recording::{Call, DAEMONS, Recording, Scenario, node_of};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,6 +66,14 @@ pub(super) struct Sessions<'a> {
     pub(super) awaited: Vec<Fault>,
     /// Questions before a boot, each with what a recipe calls in its place until it finds something.
     pub(super) waits: Vec<(Vec<String>, Call)>,
+    /// The texts that the script wrote while it was looked for programs, by their paths.
+    pub(super) texts: BTreeMap<String, Vec<u8>>,
+    /// The files that had another text the next time.
+    pub(super) varying: BTreeSet<String>,
+    /// Whether a watched program changed something that was not known to.
+    pub(super) watches_more: bool,
+    /// The calls of watched programs that fail where the script is recorded.
+    pub(super) failing: BTreeSet<Vec<String>>,
     /// Whether the script ends processes by the shell's own kill(1).
     pub(super) ends_processes: bool,
     /// How it is found for which files the script asks.
@@ -96,6 +105,10 @@ impl<'a> Sessions<'a> {
             fallen: Vec::new(),
             awaited: Vec::new(),
             waits: Vec::new(),
+            texts: BTreeMap::new(),
+            varying: BTreeSet::new(),
+            watches_more: false,
+            failing: BTreeSet::new(),
             ends_processes: false,
             tests: Tests::Told,
             guest: None,
@@ -173,7 +186,7 @@ impl<'a> Sessions<'a> {
     pub(super) fn numbered(&mut self, command: &[String], usual: &Recording) -> Result<(Vec<Fault>, bool), Fault> {
         let other = Scenario { processes_before: NUMBERS_MORE, ..self.setting.clone() };
         let Some(other) = self.again(command, &other)? else { return Ok((Vec::new(), false)) };
-        let Some(fault) = unsteady(usual, &other) else { return Ok((Vec::new(), false)) };
+        let Some(fault) = unsteady(usual, &other) else { return Ok((other_texts(usual, &other), false)) };
         let second = self.again(command, &self.setting.clone())?;
         if second.is_none_or(|second| unsteady(usual, &second).is_some()) {
             return Ok((vec![fault], true));
@@ -277,11 +290,16 @@ impl<'a> Sessions<'a> {
         }
         self.left -= 1;
         let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), heard)?;
+        self.learn_watched(&one);
+        if setting.watches_all {
+            self.learn_texts(&one);
+        }
         Ok(Some(self.share(self.settled(one))))
     }
 
     /// Returns a recording as a recipe has what the script does to files.
     fn settled(&self, recording: Recording) -> Recording {
+        let recording = Recording { varying: self.varying.clone(), ..recording };
         if self.is_settled { settled(&recording, &whole_path) } else { recording }
     }
 }
@@ -362,6 +380,14 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
             let fault = Fault::new(format!("the script calls `{}`, which is not on this host", hide(&name)));
             fault.hint("record where it is, or write into the recipe what it would do, as `run(…)`")
         }
+        Lost::Left(line) => {
+            let what = format!("the script leaves `{}` running, and the recipe does not start it", hide(&line));
+            Fault::new(what).hint("a program that lives with the machine is `helper(#{ run: [\"…\"] })`")
+        }
+        Lost::Fed(line) => {
+            let what = format!("what `{}` reads from a pipe is not in the recipe", hide(&line));
+            Fault::new(what).hint("let the script write it into a file, and the program read that")
+        }
         Lost::Pattern(path) => {
             let fault = Fault::new(format!("the script names files by `{}`, and none is there", hide(&path)));
             fault.hint("record where they are, or write their names into the recipe")
@@ -373,7 +399,7 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
         }
         Lost::Unsaid { path, is_named } => {
             let why = if is_named {
-                "what is in it is not known, no text, or has a password"
+                "what is in it is not known, no text, another one each time, or has a password"
             } else {
                 "nothing that it calls is told of it"
             };

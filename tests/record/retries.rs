@@ -1,0 +1,55 @@
+//! What a script tries again, and how long it waits before it does.
+
+use crate::sandbox::{Done, Sandbox, same};
+
+const BOOT: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a";
+
+fn record(script: &str) -> Done {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
+    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
+}
+
+#[test]
+fn a_wait_that_grows_is_the_recipes_or_is_told() {
+    let looped = |turn: &str| format!("n=5\nuntil {BOOT}; do\nsleep $n\n{turn}\ndone");
+    let done = record(&looped("n=$((n*2)); [ $n -gt 90 ] && n=90"));
+    let policy =
+        "restart(#{ on: [\"poweroff\", \"halt\", \"crash\"], delay: \"5s\", backoff: 2.0, max_delay: \"90s\" });";
+    assert!(done.code == 0 && done.stdout.contains(policy), "{}{}", done.stderr, done.stdout);
+    let done = record(&looped("n=$((n+5))"));
+    same(
+        &done.stderr,
+        "\
+error: the script waits 5s, 10s, 15s, 20s, … before it starts the machine again, and the recipe 5s, then 2 times as long each time
+ |
+ = hint: write the wait that you mean into `restart(#{ … })`: `delay`, `backoff` and `max_delay`",
+    );
+    assert_eq!(done.code, 1);
+}
+
+#[test]
+fn a_loader_that_is_called_again_where_it_failed_is_told() {
+    let machine = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -s 3,virtio-blk,/vm/d.img a";
+    let load = "bhyveload -m 1G -d /vm/d.img a";
+    let again = format!(
+        "while :; do\n{load} || {{ bhyvectl --destroy --vm=a; {load} || exit 1; }}\n{machine}\n[ $? -eq 0 ] || break\ndone\n\
+         bhyvectl --destroy --vm=a"
+    );
+    for script in [again, format!("until {load}; do sleep 1; done\n{machine}\nexit 0")] {
+        let done = record(&script);
+        same(
+            &done.stderr,
+            &format!(
+                "\
+error: where `{load}` fails the script goes on, and boots the machine after all; the recipe ends there
+ |
+ = hint: mend what makes it fail: what the loader said is told where the recipe ends"
+            ),
+        );
+        assert_eq!(done.code, 1);
+    }
+    // One that gives up there does what the recipe does.
+    let done = record(&format!("{load} || exit 1\n{machine}\nexit 0"));
+    assert_eq!(done.stderr, "vmrun: same machine, same commands\n");
+}
