@@ -377,3 +377,32 @@ fn a_seed_that_is_no_yaml_is_refused_with_line_and_column() {
         hint,
     );
 }
+
+#[test]
+fn a_seed_of_any_form_that_cloud_init_reads_is_written() {
+    let sandbox = host();
+    let mime = "Content-Type: multipart/mixed; boundary=\"==B==\"\nMIME-Version: 1.0\n\n--==B==\n\
+                Content-Type: text/cloud-config; charset=\"us-ascii\"\n\n#cloud-config\nhostname: a\n--==B==--\n";
+    let hook = "#cloud-boothook\n#!/bin/sh\necho 1\n";
+    // A key that cloud-init does not know is cloud-init's to tell.
+    let typo = "#cloud-config\nusers:\n  - name: cardano\n    ssh-authorized-keys:\n      - ssh-ed25519 AAAA x\n";
+    let first = "version: 1\nconfig:\n  - type: physical\n    name: vtnet0\n    subnets: [{type: static, address: 10.0.0.5/24}]\n";
+    let second = "version: 2\nethernets:\n  vtnet0:\n    match: {macaddress: \"58:9c:fc:00:00:05\"}\n    \
+                  addresses: [10.0.0.5/24, \"2001:db8::5/64\"]\n    routes: [{to: default, via: 10.0.0.1}]\n";
+    let wrapped = "network:\n  version: 2\n  ethernets: {eth0: {dhcp4: true}}\n";
+    for (user, net) in [(mime, first), (hook, second), (typo, wrapped)] {
+        sandbox.write("good.user", user);
+        sandbox.write("good.net", net);
+        let words = ["image", "seed", "vm/seed.img", "--user-data", "good.user", "--meta-data", "text:instance-id: x"];
+        let done = sandbox.run(&[&words[..], &["--network-config", "good.net"]].concat());
+        assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{user}{net}");
+    }
+    sandbox.write("spaced.user", "# cloud-config\nhostname: a\n");
+    refuses(
+        &sandbox,
+        "image seed vm/seed.img --user-data spaced.user --meta-data text:instance-id:1",
+        1,
+        "the user-data of the seed begins with nothing that cloud-init knows",
+        "the first line is #cloud-config for YAML, or #!/bin/sh for a script",
+    );
+}
