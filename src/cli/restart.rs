@@ -5,7 +5,7 @@ use super::list::lasted;
 use super::run::duration;
 use super::table::{Column, table};
 use super::term::Term;
-use crate::diag::{Diagnostic, Fault};
+use crate::diag::{Blame, Diagnostic, Fault};
 use crate::model::VmName;
 use crate::ops::instances;
 use crate::ops::restart::{self, Rehearsal};
@@ -110,7 +110,7 @@ fn here(args: &RestartArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
 fn of_many(args: &RestartArgs, query: HostQuery, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let named = |word: &String| {
         let hint = "name the machine, not its recipe: the machines of other hosts are known by their names";
-        word.parse().map_err(|fault: Fault| Diagnostic::error(fault.hint(hint)))
+        word.parse().map_err(|fault: Fault| Diagnostic::error(fault.blame(Blame::Usage).hint(hint)))
     };
     let machines: Vec<VmName> =
         args.machines.iter().map(named).collect::<Result<_, _>>().map_err(|fault| vec![fault])?;

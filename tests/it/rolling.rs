@@ -157,10 +157,39 @@ error: nothing was restarted
         3,
         "error: nobody runs in the background on none of these hosts: ssh://vm6",
     );
+    said(
+        &hosts.source.run(&["restart", "/vm/db.rhai", "--hosts", "ssh://vm6"]),
+        2,
+        "error: \"/vm/db.rhai\" is not a machine's name
+ |
+ = hint: name the machine, not its recipe: the machines of other hosts are known by their names",
+    );
     hosts.source.write("config/config.toml", "hosts = [\"ssh://vm6\", \"file:///srv/vmrun/vm7.json\", \"10.0.0.9\"]\n");
     let done = hosts.source.run(&["restart", "--all-hosts", "--answer-within", "20s"]);
-    assert_eq!(done.code, 3, "{done:?}");
-    assert!(done.stderr.contains("nothing was restarted\n"), "{done:?}");
+    said(
+        &done,
+        3,
+        "error: file:///srv/vmrun/vm7.json cannot be asked: No such file or directory; nothing was restarted
+ |
+ = hint: wait for it, or give it longer by --answer-within 10s; or leave it out: --hosts with the others
+error: 10.0.0.9 cannot be asked: it is asked by screens alone, which do not tell what runs: write ssh://10.0.0.9; nothing was restarted
+ |
+ = hint: wait for it, or give it longer by --answer-within 10s; or leave it out: --hosts with the others",
+    );
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    hosts.source.write("vm7.json", &serde_json::json!({ "host": "vm7", "time": now, "machines": [] }).to_string());
+    said(
+        &hosts.source.run(&[
+            "restart",
+            "db",
+            "--hosts",
+            &format!("file://{}", hosts.source.path("vm7.json").display()),
+        ]),
+        3,
+        "error: vm7 is known by its file alone: nothing is restarted by that
+ |
+ = hint: name it as ssh://HOST, or leave it out: --hosts with the others",
+    );
     assert_eq!(supervisors(&hosts), before);
 }
 

@@ -448,16 +448,22 @@ error: vm7 has taken web over from its replica: what is on the disks here is old
  = hint: a move of web was cut off here: `vmrun migrate --forget web` ends it
 ";
 
+/// Two hosts and a third one, which has a replica of a machine whose move to the second one was cut off: it was stopped for that.
+fn cut_off() -> (TwoHosts, Host) {
+    let hosts = TwoHosts::new();
+    let third = third(&hosts);
+    assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+    hosts.strike("before source seal");
+    hosts.source.run(&["migrate", "web", "vm6"]);
+    hosts.strike("");
+    (hosts, third)
+}
+
 #[test]
 fn a_move_that_was_cut_off_does_not_start_what_a_third_host_has_taken_over() {
     for end in ["--resume", "--abort"] {
-        let hosts = TwoHosts::new();
-        let third = third(&hosts);
-        assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
-        assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
-        hosts.strike("before source seal");
-        hosts.source.run(&["migrate", "web", "vm6"]);
-        hosts.strike("");
+        let (hosts, third) = cut_off();
         assert_eq!((hosts.source.read("fake/struck"), runs(&hosts)), ("seal".into(), (false, false)));
         let known = alone(&third);
         let done = third.run(&["start", "web", "--from-replica", &format!("--fenced={}", here())]);
@@ -523,13 +529,7 @@ vmrun: web runs
 #[test]
 fn a_move_that_was_cut_off_is_ended_where_somebody_vouches_for_a_silent_host() {
     for end in ["--resume", "--abort"] {
-        let hosts = TwoHosts::new();
-        let third = third(&hosts);
-        assert_eq!(hosts.source.run(&["replicate", "web", "vm7"]).code, 0);
-        assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
-        hosts.strike("before source seal");
-        hosts.source.run(&["migrate", "web", "vm6"]);
-        hosts.strike("");
+        let (hosts, third) = cut_off();
         let known = hosts.source.read("fake/ssh");
         let without: String =
             known.lines().filter(|line| !line.starts_with("at vm7 ")).map(|line| format!("{line}\n")).collect();
