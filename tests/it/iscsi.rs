@@ -522,3 +522,16 @@ fn a_disk_of_a_target_is_nothing_that_vmrun_copies() {
     }
     assert_eq!((changes(&host), host.read("fake/iscsi").as_str()), (vec![], OF_OTHERS));
 }
+
+#[test]
+fn whoever_interrupts_a_login_has_no_session_left() {
+    let host = logs_in(LOGIN, "");
+    host.write("fake/iscsi-targets", "");
+    let mut run = host.start(&["run", "web.rhai"]);
+    run.until("the login", |host| host.calls().contains(BOTH[0]));
+    run.signal("INT");
+    let done = run.wait();
+    assert_eq!((done.code, changes(&host)), (130, BOTH.map(String::from).to_vec()), "{done:?}");
+    assert_eq!(host.read("fake/iscsi"), OF_OTHERS);
+    host.is_clean();
+}
