@@ -14,6 +14,7 @@ pub(crate) mod ends;
 pub(crate) mod escape;
 pub(crate) mod fed;
 pub(crate) mod file_programs;
+pub(crate) mod globs;
 pub(crate) mod guests;
 pub(crate) mod hidden;
 pub(crate) mod jailed;

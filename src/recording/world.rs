@@ -276,8 +276,11 @@ impl World {
         if self.programs.1 {
             return Answer { status: 1, ..Answer::done() };
         }
-        let why = if super::MAKERS.contains(&program) { "is not called here" } else { "is not on this host" };
-        let made_up = format!("`{program}`, which {why}, succeeds");
+        let made_up = if super::MAKERS.contains(&program) {
+            format!("`{program}` is not run here and succeeds: the recipe runs it")
+        } else {
+            format!("`{program}`, which is not on this host, succeeds")
+        };
         Answer { made_up: Some(made_up).filter(|_| !super::TELLERS.contains(&program)), ..Answer::done() }
     }
 }
