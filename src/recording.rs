@@ -27,6 +27,7 @@ pub(crate) mod part;
 mod placed;
 pub(crate) mod race;
 pub(crate) mod repeated;
+mod repeated_programs;
 pub(crate) mod settled;
 pub(crate) mod sized;
 pub(crate) mod started;

@@ -168,7 +168,7 @@ fn has_same_turns(lines: &[String], question: &Call) -> bool {
         })
     };
     let told: Vec<&str> = told.collect();
-    let turns: Vec<&[&str]> = told.split(|line| asks(&line)).collect();
+    let turns: Vec<&[&str]> = told.split(asks).collect();
     // The first is what comes before, and the last may have been cut.
     let whole = turns.get(1..turns.len().saturating_sub(1)).unwrap_or_default();
     whole.len() > 2 && whole.windows(2).all(|pair| pair[0] == pair[1])
