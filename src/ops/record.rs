@@ -8,6 +8,7 @@ mod escapes;
 mod fallbacks;
 mod flow;
 pub(crate) mod folder;
+mod globs;
 mod guards;
 mod loading;
 mod programs;

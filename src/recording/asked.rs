@@ -46,7 +46,9 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
                         continue;
                     };
                     let test = FileTest { path: whole(path), is_folder: *option == "-d", is_socket: *option == "-S" };
-                    let is_path = !path.is_empty() && !["]", "]]", "=", "==", "!="].contains(path);
+                    // A pattern for which nothing is there is no file's name.
+                    let is_path =
+                        !path.is_empty() && !path.contains('*') && !["]", "]]", "=", "==", "!="].contains(path);
                     if is_path && !found.iter().any(|other| other.path == test.path) {
                         found.push(test);
                     }

@@ -6,7 +6,7 @@
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
-use super::watched::Watched;
+use super::watched::{Watched, WatchedPrograms};
 use super::world::{Answer, FileState, Prepared, Scenario};
 
 /// Returns the bytes of one call. A password is hidden before it is written.
@@ -131,9 +131,9 @@ pub fn write_scenario(setting: &Scenario) -> Vec<u8> {
     put(&mut bytes, setting.programs.len().to_string().as_bytes());
     setting.programs.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
     put(&mut bytes, if setting.are_failing { b"failing" } else { b"succeeding" });
-    put(&mut bytes, setting.watched.len().to_string().as_bytes());
-    setting.watched.iter().for_each(|name| put(&mut bytes, name.as_bytes()));
-    put(&mut bytes, if setting.watches_all { b"all" } else { b"these" });
+    put(&mut bytes, if setting.watched == WatchedPrograms::All { b"all" } else { b"these" });
+    put(&mut bytes, setting.watched.names().len().to_string().as_bytes());
+    setting.watched.names().iter().for_each(|name| put(&mut bytes, name.as_bytes()));
     for prepared in &setting.answers {
         put(&mut bytes, prepared.words.len().to_string().as_bytes());
         prepared.words.iter().for_each(|word| put(&mut bytes, word.as_bytes()));
@@ -172,12 +172,13 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
     }
     let programs = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
     let are_failing = take(&mut rest)? == b"failing";
+    let are_all = take(&mut rest)? == b"all";
     let count: usize = number(take(&mut rest)?)?;
     if count > rest.len() {
         return None;
     }
-    let watched = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
-    let watches_all = take(&mut rest)? == b"all";
+    let names = (0..count).map(|_| take(&mut rest).map(text)).collect::<Option<_>>()?;
+    let watched = if are_all { WatchedPrograms::All } else { WatchedPrograms::These(names) };
     let mut answers = Vec::new();
     while !rest.is_empty() {
         let count: usize = number(take(&mut rest)?)?;
@@ -199,7 +200,6 @@ pub fn read_scenario(bytes: &[u8]) -> Option<Scenario> {
         programs,
         are_failing,
         watched,
-        watches_all,
         has_modules,
         processes_before,
         has_input,
@@ -315,12 +315,13 @@ mod tests {
             exits: Vec<u8>, exits_of in proptest::option::of(".{0,9}"), limit: usize, boots_max: usize,
             (has_modules, processes_before, has_input) in (any::<bool>(), any::<usize>(), any::<bool>()), interfaces in ".{0,9}",
             answers in vec((vec(".{0,9}", 0..3), ".{0,9}", any::<u8>(), any::<Option<usize>>()), 0..3), files in vec((".{0,9}", any::<bool>(), any::<bool>()), 0..3),
-            (programs, are_failing, watched, watches_all) in (vec(".{0,9}", 0..3), any::<bool>(), vec(".{0,9}", 0..3), any::<bool>())
+            (programs, are_failing, watched, are_all) in (vec(".{0,9}", 0..3), any::<bool>(), vec(".{0,9}", 0..3), any::<bool>())
         ) {
             let files = files.into_iter().map(|(path, is_there, is_folder)| FileState { path, is_there, is_folder, is_socket: false }).collect();
             let answers = answers.into_iter().map(|(words, text, status, times)| Prepared { words, text, status, times }).collect();
+            let watched = if are_all { WatchedPrograms::All } else { WatchedPrograms::These(watched) };
             let setting = Scenario {
-                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, watched, watches_all, has_modules,
+                exits, exits_of, limit, boots_max, interfaces, answers, files, programs, are_failing, watched, has_modules,
                 processes_before, has_input
             };
             prop_assert_eq!(read_scenario(&write_scenario(&setting)), Some(setting));

@@ -5,7 +5,8 @@ use super::call::{Call, Recording, Written};
 use super::fed::fed;
 use super::file_programs::{FileCall, UNPACKERS, is_one};
 use super::placed::placed;
-use super::watched::{counting, is_left, repeated};
+use super::repeated_programs::repeated;
+use super::watched::{Watched, is_left};
 use super::world::FileState;
 use std::collections::BTreeSet;
 
@@ -27,8 +28,9 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             continue;
         }
         if let Some(watched) = &call.watched {
-            if watched.is_tried(call) || counting(watched).any(|path| !known.is_written(path)) {
-                settled.calls.push(repeated(call, watched));
+            let made: Vec<&String> = counting(watched).collect();
+            if watched.is_tried(&call.made_up) || made.iter().any(|path| !known.is_written(path)) {
+                settled.calls.push(repeated(call, watched, &made));
             }
             continue;
         }
@@ -249,7 +251,7 @@ impl Known {
 
 /// Returns the files that a watched program has made.
 fn made_by(call: &Call) -> impl Iterator<Item = &String> {
-    let watched = call.watched.iter().filter(|watched| !watched.is_tried(call));
+    let watched = call.watched.iter().filter(|watched| !watched.is_tried(&call.made_up));
     watched.flat_map(|watched| &watched.changed)
 }
 
@@ -292,6 +294,12 @@ pub(crate) fn reads_folder(call: &Call, path: &str, whole: &dyn Fn(&str) -> Stri
     };
     let parts = |arg: &'_ String| arg.split([',', '=', ':']).filter(|part| !part.is_empty()).any(is_above);
     READERS.contains(&call.program()) && call.args().iter().any(parts)
+}
+
+/// Returns what a watched program changed beside what programs leave at home, what is of a run, and logs.
+pub(crate) fn counting(watched: &Watched) -> impl Iterator<Item = &String> {
+    let counts = |path: &&String| !is_left(path) && !is_of_a_run(path) && !is_a_log(path);
+    watched.changed.iter().filter(counts)
 }
 
 /// Whether a file or a folder is one by which a script knows that it runs already, or of what lasts as long as the host is up.

@@ -1,10 +1,8 @@
 //! The programs of the recording's host that have no stand-in of their own: they do in the enclosure what they are called for, and it is looked
 //! what they change. What changes nothing only tells the script something.
 
-use super::call::Call;
 use super::file_programs::{FILE_PROGRAMS, MAKERS, UNPACKERS};
-use super::{CARRIERS, NAMES, TELLERS, settled};
-use crate::model::Argv;
+use super::{CARRIERS, NAMES, TELLERS};
 use std::collections::BTreeSet;
 
 /// What a watched program did.
@@ -20,10 +18,42 @@ pub struct Watched {
     pub is_fed: bool,
 }
 
+/// Which programs of this host are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchedPrograms {
+    /// Each that may be.
+    All,
+    /// These.
+    These(Vec<String>),
+}
+
+impl WatchedPrograms {
+    /// Whether a program is one of them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => is_watched(name),
+            Self::These(names) => names.iter().any(|watched| watched == name),
+        }
+    }
+
+    /// Returns those that are named.
+    pub(crate) fn names(&self) -> &[String] {
+        if let Self::These(names) = self { names } else { &[] }
+    }
+
+    /// Has one more of them be named.
+    pub(crate) fn add(&mut self, name: &str) {
+        match self {
+            Self::These(names) if !names.iter().any(|watched| watched == name) => names.push(name.into()),
+            _ => {}
+        }
+    }
+}
+
 impl Watched {
     /// Whether a call has not done what it does on a host on which the script works: it failed, or was answered.
-    pub(crate) fn is_tried(&self, call: &Call) -> bool {
-        self.changed.is_empty() || !call.made_up.is_empty()
+    pub(crate) const fn is_tried(&self, made_up: &str) -> bool {
+        self.changed.is_empty() || !made_up.is_empty()
     }
 }
 
@@ -175,54 +205,6 @@ pub(crate) fn words(script: &str) -> BTreeSet<&str> {
     script.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.+".contains(c))).filter(|word| is_watched(word)).collect()
 }
 
-/// Returns the call of a watched program as it can be repeated elsewhere: with what was written into it and out of it, in its folder.
-pub(crate) fn repeated(call: &Call, watched: &Watched) -> Call {
-    let mut line = call.command().to_string();
-    if !watched.input.is_empty() {
-        line = format!("{line} < {}", Argv::new(&watched.input));
-    }
-    if let Some((sign, path)) = watched.output.split_once(' ') {
-        line = format!("{line} {sign} {}", Argv::new(path));
-    }
-    let is_fed = !call.heard.is_empty();
-    if is_fed {
-        line = format!("printf %s \"$1\" | {line}");
-    }
-    let is_here = works_here(call, watched);
-    if is_here {
-        line = format!("{} && {line}", Argv::new("cd").arg(&call.cwd));
-    }
-    if !is_fed && !is_here && line == call.command().to_string() {
-        return call.clone();
-    }
-    let mut argv: Vec<String> = ["sh", "-c", &line].map(String::from).into();
-    if is_fed {
-        argv.extend(["sh".to_string(), call.heard.clone()]);
-    }
-    Call { argv, heard: String::new(), ..call.clone() }
-}
-
-/// Whether it names files by where it is called.
-fn works_here(call: &Call, watched: &Watched) -> bool {
-    let redirected = watched.output.split_once(' ').map_or("", |(_, path)| path);
-    let is_said =
-        |path: &&String| call.args().iter().any(|word| word.contains(path.as_str())) || path.as_str() == redirected;
-    let is_relative = |word: &String| {
-        !word.starts_with(['/', '-'])
-            && !word.starts_with("s/")
-            && !word.contains([':', ' ', '('])
-            && word.contains(['/', '.'])
-            && word.parse::<f64>().is_err()
-    };
-    counting(watched).any(|path| !is_said(&path)) || call.args().iter().any(is_relative)
-}
-
-/// Returns what a watched program changed beside what programs leave at home, what is of a run, and logs.
-pub(crate) fn counting(watched: &Watched) -> impl Iterator<Item = &String> {
-    let counts = |path: &&String| !is_left(path) && !settled::is_of_a_run(path) && !settled::is_a_log(path);
-    watched.changed.iter().filter(counts)
-}
-
 /// Whether a file is one that a program leaves at home for itself.
 pub(crate) fn is_left(path: &str) -> bool {
     const LEFT: &[&str] =
@@ -233,22 +215,6 @@ pub(crate) fn is_left(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_watched_program_is_called_with_what_goes_in_and_out() {
-        let shown = |line: &str, changed: &[&str], input: &str, output: &str, heard: &str| {
-            let argv = line.split(' ').map(String::from).collect();
-            let call = Call { argv, cwd: "/vm".into(), heard: heard.into(), ..Call::default() };
-            let changed = changed.iter().map(ToString::to_string).collect();
-            let watched = Watched { changed, input: input.into(), output: output.into(), is_fed: false };
-            repeated(&call, &watched).argv.join("|")
-        };
-        assert_eq!(shown("openssl req -out /a", &["/a"], "", "", ""), "openssl|req|-out|/a");
-        assert_eq!(shown("openssl req -out a", &["/vm/a"], "", "", ""), "sh|-c|cd /vm && openssl req -out a");
-        assert_eq!(shown("openssl rand 8", &["/a b"], "/in", "> /a b", ""), "sh|-c|openssl rand 8 < /in > '/a b'");
-        assert_eq!(shown("jq .a -", &["/a"], "", ">> /a", "{}\n"), "sh|-c|printf %s \"$1\" | jq .a - >> /a|sh|{}\n");
-        assert_eq!(shown("rsync -a nas:/iso/ /iso/", &[], "", "", ""), "rsync|-a|nas:/iso/|/iso/");
-    }
 
     #[test]
     fn what_only_reads_is_told_apart_by_its_name_and_its_options() {

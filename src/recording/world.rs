@@ -10,7 +10,7 @@ mod network;
 mod storage;
 
 use super::system_files;
-use super::watched::{Watched, is_watched};
+use super::watched::{Watched, WatchedPrograms};
 use kernel::Kernel;
 use machines::Machines;
 use network::Network;
@@ -118,9 +118,7 @@ pub struct Scenario {
     /// Whether those programs fail.
     pub are_failing: bool,
     /// Programs of this host that are watched.
-    pub watched: Vec<String>,
-    /// Whether each program of this host is watched that may be.
-    pub watches_all: bool,
+    pub watched: WatchedPrograms,
     /// Whether modules of the kernel are there that the script did not load. It is so where the script loads none itself, which then shows
     /// all that it loads.
     pub has_modules: bool,
@@ -145,11 +143,6 @@ lo0: flags=1008049<UP,LOOPBACK,RUNNING,MULTICAST,LOWER_UP> metric 0 mtu 16384
 ";
 
 impl Scenario {
-    /// Whether a program of this host is watched.
-    pub(crate) fn watches(&self, name: &str) -> bool {
-        self.watches_all && is_watched(name) || self.watched.iter().any(|watched| watched == name)
-    }
-
     /// Returns what is in a file that is there for a recording alone: what the user prepared, or the system has, else hardly anything.
     pub(crate) fn content_of(&self, path: &str) -> &[u8] {
         let prepared =
@@ -171,8 +164,7 @@ impl Default for Scenario {
             files: Vec::new(),
             programs: Vec::new(),
             are_failing: false,
-            watched: Vec::new(),
-            watches_all: false,
+            watched: WatchedPrograms::These(Vec::new()),
             has_modules: false,
             processes_before: 0,
             has_input: false,
@@ -276,8 +268,11 @@ impl World {
         if self.programs.1 {
             return Answer { status: 1, ..Answer::done() };
         }
-        let why = if super::MAKERS.contains(&program) { "is not called here" } else { "is not on this host" };
-        let made_up = format!("`{program}`, which {why}, succeeds");
+        let made_up = if super::MAKERS.contains(&program) {
+            format!("`{program}` is not run here and succeeds: the recipe runs it")
+        } else {
+            format!("`{program}`, which is not on this host, succeeds")
+        };
         Answer { made_up: Some(made_up).filter(|_| !super::TELLERS.contains(&program)), ..Answer::done() }
     }
 }

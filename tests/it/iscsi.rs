@@ -1,6 +1,6 @@
 //! Disks of iSCSI targets: their sessions are the administrator's, and a recipe names the target.
 
-use super::host::{Host, kill};
+use super::host::{Host, ended, kill};
 use super::sandbox::{Sandbox, same};
 use std::fs;
 
@@ -487,4 +487,51 @@ error: `iscsiadm -m node -T iqn.a:old -p 10.0.0.30 --login` failed with status 2
 ",
     );
     assert_eq!(done.code, 3);
+}
+
+#[test]
+fn a_disk_of_a_target_is_nothing_that_vmrun_copies() {
+    let host = logs_in(LOGIN, "");
+    for (command, code, told) in [
+        (
+            &["clone", "web", "wen"][..],
+            1,
+            "error: /dev/iscsi/iqn.a:web/0 would become /dev/iscsi/iqn.a:wen/0, which is no copy of it\n |\n \
+             = hint: a device is copied by what provides it: clone without it, and give the clone another\n",
+        ),
+        (
+            &["export", "web", "web.tar"][..],
+            3,
+            "error: /dev/iscsi/iqn.a:web/0 is a device of this host, and nothing that another one has\n |\n \
+             = hint: copy it to a file or a volume, and name that in the recipe\n",
+        ),
+        (
+            &["resize", "web", "4", "1G"][..],
+            1,
+            "error: /dev/iscsi/iqn.a:web/0 is a device, and has the size that it has\n |\n \
+             = hint: what provides it makes it larger\n",
+        ),
+        (
+            &["snapshot", "web"][..],
+            3,
+            "error: web has no disk of which there can be a snapshot\n |\n \
+             = hint: /dev/iscsi/iqn.a:web/0 is left out: a device has no snapshots\n",
+        ),
+    ] {
+        ended(&host.run(command), code, told);
+    }
+    assert_eq!((changes(&host), host.read("fake/iscsi").as_str()), (vec![], OF_OTHERS));
+}
+
+#[test]
+fn whoever_interrupts_a_login_has_no_session_left() {
+    let host = logs_in(LOGIN, "");
+    host.write("fake/iscsi-targets", "");
+    let mut run = host.start(&["run", "web.rhai"]);
+    run.until("the login", |host| host.calls().contains(BOTH[0]));
+    run.signal("INT");
+    let done = run.wait();
+    assert_eq!((done.code, changes(&host)), (130, BOTH.map(String::from).to_vec()), "{done:?}");
+    assert_eq!(host.read("fake/iscsi"), OF_OTHERS);
+    host.is_clean();
 }

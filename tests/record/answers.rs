@@ -158,3 +158,31 @@ fn a_text_with_which_an_answer_is_compared_is_an_answer_too() {
     let done = record(&Sandbox::new(), &script, &[]);
     assert_eq!(done.code, 0, "{}", done.stderr);
 }
+
+#[test]
+fn a_machine_that_hangs_on_which_files_a_pattern_finds_is_told() {
+    let cases = [
+        "ISO=$(ls -t /vm/iso/*.iso 2>/dev/null | head -1)\n[ -n \"$ISO\" ] && CD=\"-s 4,ahci-cd,$ISO\"",
+        "for i in /vm/iso/*.iso; do [ -f \"$i\" ] && CD=\"-s 4,ahci-cd,$i\"; done",
+    ];
+    let told = |pattern: &str| {
+        format!(
+            "error: what the script calls hangs on which files `{pattern}` finds, and the recipe has what it was\n |\n = hint: write the name that \
+             you mean into the script, or into the recipe\n"
+        )
+    };
+    for lines in cases {
+        let done = record(&Sandbox::new(), &format!("{lines}\nbhyve -c 1 -m 1G $CD {REST}\nexit 0"), &[]);
+        assert_eq!((done.code, done.stderr), (1, told("/vm/iso/*.iso")), "{lines}");
+    }
+    // The newest of several that are there.
+    let sandbox = Sandbox::new();
+    sandbox.write("a.iso", "1");
+    sandbox.write("b.iso", "2");
+    let script = format!("CD=$(ls -t *.iso | head -1)\nbhyve -c 1 -m 1G -s 4,ahci-cd,$PWD/$CD {REST}\nexit 0");
+    let done = record(&sandbox, &script, &[]);
+    assert!(done.code == 1 && done.stderr.contains(&told("[tmp]/*.iso")), "{}", done.stderr);
+    // What is only listed tells nothing of the machine.
+    let done = record(&sandbox, &format!("ls *.iso *.img\nbhyve -c 1 -m 1G {REST}\nexit 0"), &[]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}

@@ -309,7 +309,7 @@ fn what_unpacks_and_packs_files_is_called_by_the_recipe_too() {
     same(
         &done.stderr,
         &format!(
-            "vmrun: made up, where `--answer` says nothing: the folder /vm/f is there; `tar`, which is not called here, succeeds\n{SAME}"
+            "vmrun: made up, where `--answer` says nothing: the folder /vm/f is there; `tar` is not run here and succeeds: the recipe runs it\n{SAME}"
         ),
     );
     assert_eq!(

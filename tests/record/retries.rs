@@ -53,3 +53,20 @@ error: where `{load}` fails the script goes on, and boots the machine after all;
     let done = record(&format!("{load} || exit 1\n{machine}\nexit 0"));
     assert_eq!(done.stderr, "vmrun: same machine, same commands\n");
 }
+
+/// So often that no recording comes to the end: it is not known that there is one.
+#[test]
+fn a_wait_that_is_counted_further_than_it_is_recorded_is_told() {
+    let done = record(&format!(
+        "i=0\nwhile ! nc -z nas 3260; do\ni=$((i+1))\n[ $i -ge 900 ] && exit 1\nsleep 1\ndone\n{BOOT}\nexit 0"
+    ));
+    same(
+        &done.stderr,
+        "\
+vmrun: made up, where `--answer` says nothing: `nc -z nas 3260` finds somebody who answers
+error: the script asks `nc -z nas 3260` again and again where nobody answers, and how often was not found: it may give up
+ |
+ = hint: write into the recipe, before its machine, `run(\"sh\", [\"-c\", \"i=0; until …; do i=$((i+1)); [ $i -lt 500 ] || exit 1; sleep 1; done\"])`",
+    );
+    assert_eq!(done.code, 1);
+}

@@ -24,17 +24,19 @@ impl Stamp {
 /// Returns the files that an enclosed script has made, changed or removed, by their whole paths, and those that are in / itself.
 pub(in crate::host) fn changes() -> BTreeMap<PathBuf, Stamp> {
     let mut all = BTreeMap::new();
+    let mut take = |folder: &Path, at: &Path| {
+        walk(folder, Path::new(""), &mut |inner, _, meta| {
+            all.insert(at.join(inner), Stamp::of(meta));
+        });
+    };
     // It has no overlay, and what is covered is mounted.
-    walk(Path::new("/"), Path::new(""), &mut |inner, _, meta| {
-        drop(all.insert(Path::new("/").join(inner), Stamp::of(meta)))
-    });
+    take(Path::new("/"), Path::new("/"));
     for entry in std::fs::read_dir(WRITTEN_INSIDE).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(number) = name.to_str().and_then(|name| name.strip_prefix(super::COVERED)) else { continue };
         let Ok(at) = std::fs::read_link(entry.path()) else { continue };
-        let upper = Path::new(WRITTEN_INSIDE).join(format!("upper{number}"));
         // A device without a number stands for what was removed (overlayfs, "whiteouts").
-        walk(&upper, Path::new(""), &mut |inner, _, meta| drop(all.insert(at.join(inner), Stamp::of(meta))));
+        take(&Path::new(WRITTEN_INSIDE).join(format!("upper{number}")), &at);
     }
     all
 }

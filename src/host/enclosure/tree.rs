@@ -4,6 +4,7 @@ use super::mounts::{ANEW, Mounted, is_anew, mounted};
 use super::{COVERED, INSIDE, PLACE, PROGRAMS_INSIDE, WRITTEN_INSIDE};
 use crate::diag::may_fail::MayFail as _;
 use crate::recording::file_programs::{FILE_PROGRAMS, UNPACKERS};
+use crate::recording::watched::WatchedPrograms;
 use crate::recording::{CARRIERS, NAMES, Scenario};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, umask};
@@ -281,12 +282,15 @@ fn watched(setting: &Scenario) -> Vec<Program> {
     let folders: BTreeSet<PathBuf> = PROGRAMS.iter().map(PathBuf::from).chain(folders).map(|f| real(&f)).collect();
     let all = |folder: &PathBuf| -> Vec<String> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| setting.watches(name)).collect()
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| setting.watched.has(name))
+            .collect()
     };
     let these = |folder: &PathBuf| -> Vec<String> {
-        setting.watched.iter().filter(|name| folder.join(name).is_file()).cloned().collect()
+        setting.watched.names().iter().filter(|name| folder.join(name).is_file()).cloned().collect()
     };
-    let names = |folder: &PathBuf| if setting.watches_all { all(folder) } else { these(folder) };
+    let names = |folder: &PathBuf| if setting.watched == WatchedPrograms::All { all(folder) } else { these(folder) };
     let of = |folder: PathBuf| names(&folder).into_iter().map(move |name| Program { folder: folder.clone(), name });
     folders.into_iter().flat_map(of).collect()
 }

@@ -64,7 +64,7 @@ fn has_program(folder: &Path, name: &str) -> bool {
 /// Whether a program is one of this host that is watched.
 fn is_watched(folder: &Path, name: &str) -> bool {
     let setting = std::fs::read(folder.join("setting")).ok().and_then(|bytes| journal::read_scenario(&bytes));
-    setting.is_some_and(|setting| setting.watches(name))
+    setting.is_some_and(|setting| setting.watched.has(name))
 }
 
 /// Plays a carrier: answers for the command that it carries, or becomes it.
@@ -227,11 +227,11 @@ fn watch(
     let own = argv.iter().skip(1).map(|arg| String::from_utf8_lossy(arg).into_owned());
     let words: Vec<String> = std::iter::once(name.to_string()).chain(own).collect();
     let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
-    if is_said && setting.watches(name) {
+    if is_said && setting.watched.has(name) {
         let watched = Some(super::watched::unwatched());
         return Ok(Some(Watching::Acted(BeforeTheLock { watched, ..BeforeTheLock::default() })));
     }
-    if is_said || !setting.watches(name) || setting.programs.iter().any(|program| program == name) {
+    if is_said || !setting.watched.has(name) || setting.programs.iter().any(|program| program == name) {
         return Ok(None);
     }
     Ok(Some(match super::watched::watch(folder, name, argv, carriers)? {

@@ -6,7 +6,7 @@ use super::{Guard, Writer, truncated};
 use crate::bhyve::UEFI_CODE;
 use crate::model::Size;
 use crate::recording::file_programs::{self, FileCall, UNPACKERS};
-use crate::recording::watched::counting;
+use crate::recording::settled::counting;
 use crate::recording::{Call, PASSING, Step, When, base_name, node_of};
 
 /// How a raw command stands in a recipe.

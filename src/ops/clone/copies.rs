@@ -107,7 +107,14 @@ impl Copies {
             _ => {
                 let fault =
                     Fault::new(format!("{} would become {}, which is no copy of it", from.display(), to.display()));
-                Err(fault.hint("a volume is cloned as a volume, and a file as a file"))
+                Err(fault.hint(match &old.place {
+                    DiskPlace::Device(_) => {
+                        "a device is copied by what provides it: clone without it, and give the clone another"
+                    }
+                    DiskPlace::File(_) | DiskPlace::Volume(..) => {
+                        "a volume is cloned as a volume, and a file as a file"
+                    }
+                }))
             }
         }
     }

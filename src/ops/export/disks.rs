@@ -54,7 +54,8 @@ fn own_disk(
     sources: &Sources,
 ) -> Result<(DiskPart, DiskSource), Fault> {
     let path = disk.place.path();
-    if !files::exists(path) {
+    // No recipe makes a device.
+    if !matches!(disk.place, DiskPlace::Device(_)) && !files::exists(path) {
         let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
         let recipe = quote(&machine.wanted.path.display().to_string());
         return Err(fault.hint(format!("`vmrun run {recipe} --init` makes what the recipe makes")));

@@ -216,6 +216,7 @@ fn answered(
     let tolerated = sessions.going_on(command, recording)?;
     gaps.extend(sessions.hanging(command, recording)?);
     gaps.extend(sessions.loading(command, recording)?);
+    gaps.extend(sessions.hanging_on_globs(command, recording)?);
     Ok((guards, tolerated))
 }
 

@@ -9,9 +9,10 @@ use crate::host::standins::{self, Lines};
 use crate::host::{files, program};
 use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
+use crate::recording::watched::{self, WatchedPrograms};
 use crate::recording::{
     CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost,
-    system_files, watched, words,
+    system_files, words,
 };
 use std::path::Path;
 
@@ -35,7 +36,7 @@ impl Sessions<'_> {
             let mut lines = Vec::new();
             let traced = standins::traced(command);
             let limit = self.setting.limit.min(CALLS_MAX);
-            let setting = Scenario { limit, watches_all: true, ..self.setting.clone() };
+            let setting = Scenario { limit, watched: WatchedPrograms::All, ..self.setting.clone() };
             let mut hear = |line: &str| lines.push(line.to_string());
             let heard = (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str));
             let ended = self.listened(traced.as_deref().unwrap_or(command), &setting, heard);
@@ -69,9 +70,9 @@ impl Sessions<'_> {
         }
         let script = standins::script(command).map(|script| script.text).unwrap_or_default();
         for name in watched::words(&script) {
-            let is_known = self.setting.watched.iter().chain(&self.setting.programs).any(|known| known == name);
-            if !is_known && program::find(name).is_some() {
-                self.setting.watched.push(name.into());
+            let is_missing = self.setting.programs.iter().any(|known| known == name);
+            if !is_missing && program::find(name).is_some() {
+                self.setting.watched.add(name);
             }
         }
         Ok(())

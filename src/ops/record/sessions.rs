@@ -15,6 +15,7 @@ use crate::recording::jailed::{self, JailGap, Unsaid};
 use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
+use crate::recording::watched::WatchedPrograms;
 use crate::recording::{Call, DAEMONS, Recording, Scenario, node_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -70,8 +71,8 @@ pub(super) struct Sessions<'a> {
     pub(super) texts: BTreeMap<String, Vec<u8>>,
     /// The files that had another text the next time.
     pub(super) varying: BTreeSet<String>,
-    /// Whether a watched program changed something that was not known to.
-    pub(super) watches_more: bool,
+    /// How many watched programs were known to change something when that was asked last.
+    pub(super) watched_before: usize,
     /// The calls of watched programs that fail where the script is recorded.
     pub(super) failing: BTreeSet<Vec<String>>,
     /// Whether the script ends processes by the shell's own kill(1).
@@ -107,7 +108,7 @@ impl<'a> Sessions<'a> {
             waits: Vec::new(),
             texts: BTreeMap::new(),
             varying: BTreeSet::new(),
-            watches_more: false,
+            watched_before: 0,
             failing: BTreeSet::new(),
             ends_processes: false,
             tests: Tests::Told,
@@ -291,7 +292,7 @@ impl<'a> Sessions<'a> {
         self.left -= 1;
         let one = self.recorder.record(command, setting, self.timeout.min(TIME_MAX), heard)?;
         self.learn_watched(&one);
-        if setting.watches_all {
+        if setting.watched == WatchedPrograms::All {
             self.learn_texts(&one);
         }
         Ok(Some(self.share(self.settled(one))))

@@ -3,7 +3,7 @@
 use super::Request;
 use crate::diag::Fault;
 use crate::host::{files, standins};
-use crate::recording::{FileState, NAMES, Prepared, Scenario, system_files, words};
+use crate::recording::{FileState, MAKERS, NAMES, Prepared, Scenario, system_files, words};
 use std::path::Path;
 
 impl Request<'_> {
@@ -40,7 +40,10 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     let (call, file) = text.rsplit_once('=').ok_or_else(form)?;
     let words = words::split(call).map_err(|fault| fault.context("--answer"))?;
     let Some(program) = words.first().filter(|_| !file.is_empty()) else { return Err(form()) };
-    if !NAMES.contains(&program.as_str()) && system_files::content(call).is_none() {
+    if !NAMES.contains(&program.as_str())
+        && !MAKERS.contains(&program.as_str())
+        && system_files::content(call).is_none()
+    {
         let names = NAMES.iter().copied();
         let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
         return Err(fault.did_you_mean(program, names));

@@ -4,9 +4,10 @@
 use super::asked_files::has_same_acts;
 use super::sessions::Sessions;
 use crate::diag::{Blame, Fault};
+use crate::host::standins::{self, Lines};
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, Prepared, Recording, Scenario};
+use crate::recording::{Call, Prepared, Recording, Scenario, base_name, words};
 
 /// The programs that ask whether somebody answers, who may not do so yet.
 const ASKING: &[&str] = &["nc", "ping"];
@@ -72,15 +73,41 @@ impl Sessions<'_> {
         if gives_up {
             return Ok(Course::Waits { most: Some(asked.len()), goes_on: false, pause });
         }
+        if self.is_endless(command, question)? {
+            return Ok(Course::Waits { most: None, goes_on: false, pause });
+        }
         let never = self.without_answer(command, question, None)?;
         Ok(match never {
-            // It was ended, as it would go on for ever.
-            None | Some(Err(_)) => Course::Waits { most: None, goes_on: false, pause },
+            None => Course::Waits { most: None, goes_on: false, pause },
+            // It was ended before it came to its end, if there is one.
+            Some(Err(_)) => Course::Otherwise(vec![uncounted(question)]),
             Some(Ok(never)) => {
                 let count = before_boots(&never).iter().filter(|call| call.argv == question.argv).count();
                 Course::Waits { most: Some(count), goes_on: is_booted(&never), pause }
             }
         })
+    }
+
+    /// Whether the script asks for ever: each turn of its loop is as the one before, and it counts none.
+    fn is_endless(&mut self, command: &[String], question: &Call) -> Result<bool, Fault> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let counts = |text: &str| text.split(|c| !is_word(c)).any(|word| COUNTING.contains(&word));
+        let (Some(script), Some(traced)) = (standins::script(command), standins::traced(command)) else {
+            return Ok(false);
+        };
+        if counts(&script.text) {
+            return Ok(false);
+        }
+        let mut lines = Vec::new();
+        let mut hear = |line: &str| lines.push(line.to_string());
+        let setting = Scenario { limit: TURNS, ..self.unanswered(question, None) };
+        match self.listened(&traced, &setting, (Lines::ByWriter, &mut hear as &mut dyn FnMut(&str))) {
+            Err(fault) if fault.blame == Blame::Interrupted => return Err(fault),
+            // It was ended, or it has ended by itself.
+            Err(_) => {}
+            Ok(_) => return Ok(false),
+        }
+        Ok(has_same_turns(&lines, question))
     }
 
     /// Returns what the script does otherwise where a question finds nobody so often, and then somebody.
@@ -122,6 +149,39 @@ impl Sessions<'_> {
         setting.answers.push(Prepared { words: question.argv.clone(), status: 1, times, ..Prepared::default() });
         setting
     }
+}
+
+/// The words of a script by which a loop may come to an end that no turn of it shows.
+const COUNTING: &[&str] = &["SECONDS", "date", "for", "jot", "repeat", "seq", "timeout"];
+
+/// How many calls a script makes of which it is asked whether it counts.
+const TURNS: usize = 40;
+
+/// Whether what a shell tells of each turn of a loop is the same: between one question and the next.
+fn has_same_turns(lines: &[String], question: &Call) -> bool {
+    let told = lines.iter().filter_map(|line| line.strip_prefix('+')).map(|line| line.trim_start_matches('+').trim());
+    let asks = |line: &&str| {
+        words::split(line).is_ok_and(|words| {
+            words
+                .split_first()
+                .is_some_and(|(program, args)| base_name(program) == question.program() && args == question.args())
+        })
+    };
+    let told: Vec<&str> = told.collect();
+    let turns: Vec<&[&str]> = told.split(asks).collect();
+    // The first is what comes before, and the last may have been cut.
+    let whole = turns.get(1..turns.len().saturating_sub(1)).unwrap_or_default();
+    whole.len() > 2 && whole.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// Tells that it is not known how often a script asks.
+fn uncounted(question: &Call) -> Fault {
+    let line = hide(&question.command().to_string());
+    let fault = Fault::new(format!(
+        "the script asks `{line}` again and again where nobody answers, and how often was not found: it may give up"
+    ));
+    let one = "i=0; until …; do i=$((i+1)); [ $i -lt 500 ] || exit 1; sleep 1; done";
+    fault.hint(format!("write into the recipe, before its machine, `run(\"sh\", [\"-c\", \"{one}\"])`"))
 }
 
 fn is_booted(recording: &Recording) -> bool {

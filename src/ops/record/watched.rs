@@ -15,16 +15,14 @@ impl Sessions<'_> {
             if !call.made_up.is_empty() {
                 self.failing.insert(call.argv.clone());
             }
-            if !self.setting.watched.contains(&name) {
-                self.setting.watched.push(name);
-                self.watches_more = true;
-            }
+            self.setting.watched.add(&name);
         }
     }
 
     /// Whether there were watched programs that change something and were not known before this was asked last.
     pub(super) fn has_watched_more(&mut self) -> bool {
-        std::mem::take(&mut self.watches_more)
+        let now = self.setting.watched.names().len();
+        std::mem::replace(&mut self.watched_before, now) < now
     }
 
     /// Learns which texts are others in a recording of the same command with the same answers.
