@@ -5,6 +5,8 @@
 //! machine is not started unless somebody vouches for that host. Then it is this one that has taken the machine back, and the other one
 //! asks in its turn.
 
+mod silence;
+
 use super::display::CONNECT;
 use super::other_host::{OtherHost, remote};
 use super::recipe::{RecipeRequest, absolute};
@@ -14,6 +16,7 @@ use crate::host::{Settings, clock, moves, replication, spawn};
 use crate::image::migration::{MoveRecord, Replication, StartedWith, TakenAway};
 use crate::model::VmName;
 use crate::model::reservation::is_fenced;
+use silence::Silence;
 use std::collections::BTreeMap;
 use std::thread;
 
@@ -75,27 +78,6 @@ pub(crate) struct ReplicaHosts {
     silent: BTreeMap<String, Silence>,
 }
 
-/// Why a host has not told.
-#[derive(Clone)]
-struct Silence {
-    why: Fault,
-    /// Whether it is there, and has refused to tell.
-    is_there: bool,
-}
-
-impl Silence {
-    /// That of a host that was not reached.
-    const fn away(why: Fault) -> Self {
-        Self { why, is_there: false }
-    }
-
-    /// What is told of it where the host is named before.
-    fn said(&self, host: &str) -> &str {
-        let said = &self.why.message;
-        said.strip_prefix(host).and_then(|said| said.strip_prefix(": ")).unwrap_or(said)
-    }
-}
-
 /// Changes what is known of a machine's replicas, of which nobody sends one meanwhile.
 fn change(
     settings: &Settings,
@@ -115,17 +97,24 @@ impl ReplicaHosts {
     pub(crate) fn against(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
         let settings = settings::settings(settings::platform()?, false)?;
         // What says already that it is not here is told by whoever takes it for a run.
-        if moves::against(&settings, start.name).is_some() { Ok(Vec::new()) } else { self.against_moving(start) }
+        if moves::against(&settings, start.name).is_some() {
+            Ok(Vec::new())
+        } else {
+            self.against_all(&settings, start)
+        }
     }
 
     /// The same of a machine whose move was cut off.
     pub(crate) fn against_moving(&mut self, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
-        let settings = settings::settings(settings::platform()?, false)?;
+        self.against_all(&settings::settings(settings::platform()?, false)?, start)
+    }
+
+    fn against_all(&mut self, settings: &Settings, start: &OwnStart<'_>) -> Result<Vec<Diagnostic>, Fault> {
         let StartedWith { recipe, params, .. } = &start.with;
-        let mut warnings = self.against_known(&settings, &replication::read(&settings, start.name)?, start)?;
+        let mut warnings = self.against_known(settings, &replication::read(settings, start.name)?, start)?;
         // A machine that was renamed in its recipe is the one that was replicated: its disks are the same.
-        for known in replication::of_other_names(&settings, start.name, recipe, params) {
-            warnings.extend(self.against_known(&settings, &known, start)?);
+        for known in replication::of_other_names(settings, start.name, recipe, params) {
+            warnings.extend(self.against_known(settings, &known, start)?);
         }
         Ok(warnings)
     }

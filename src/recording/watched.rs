@@ -43,9 +43,10 @@ impl WatchedPrograms {
 
     /// Has one more of them be named.
     pub(crate) fn add(&mut self, name: &str) {
-        match self {
-            Self::These(names) if !names.iter().any(|watched| watched == name) => names.push(name.into()),
-            _ => {}
+        if let Self::These(names) = self
+            && !names.iter().any(|watched| watched == name)
+        {
+            names.push(name.into());
         }
     }
 }
