@@ -81,7 +81,8 @@ fn searched(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for line in text.split(['\n', '|', ';', '&']) {
         let mut words = line.split_whitespace().skip_while(|word| !is_grep(word)).skip(1);
-        let Some(pattern) = words.find(|word| !word.starts_with('-')).and_then(unquoted) else { continue };
+        let word = words.find(|word| !word.starts_with('-')).map(|word| word.trim_matches(['"', '\'', '$']));
+        let Some(pattern) = word.and_then(unquoted) else { continue };
         let plain: String = pattern.trim_matches(['^', '$', ')']).replace(['\\', '*'], "");
         all.push(plain);
     }
