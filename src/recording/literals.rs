@@ -81,7 +81,8 @@ fn searched(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     for line in text.split(['\n', '|', ';', '&']) {
         let mut words = line.split_whitespace().skip_while(|word| !is_grep(word)).skip(1);
-        let Some(pattern) = words.find(|word| !word.starts_with('-')).and_then(unquoted) else { continue };
+        let word = words.find(|word| !word.starts_with('-')).map(|word| word.trim_matches(['"', '\'', '$']));
+        let Some(pattern) = word.and_then(unquoted) else { continue };
         let plain: String = pattern.trim_matches(['^', '$', ')']).replace(['\\', '*'], "");
         all.push(plain);
     }
@@ -91,7 +92,7 @@ fn searched(text: &str) -> Vec<String> {
 /// Returns a word without its quotes. Nothing of an option, and where a variable or a bracket of the shell's is in it.
 fn unquoted(word: &str) -> Option<String> {
     let word = word.replace(['"', '\''], "");
-    (!word.contains(['$', '`', '(', ')']) && !word.starts_with('-') && !word.is_empty() && word.len() < 100)
+    (!word.contains(['$', '`', '(', ')']) && !word.starts_with(['-', '+']) && !word.is_empty() && word.len() < 100)
         .then_some(word)
 }
 

@@ -64,7 +64,10 @@ mod tests {
         assert_eq!(shown("openssl req -out /a", &["/a"], "", "", ""), "openssl|req|-out|/a");
         assert_eq!(shown("openssl req -out a", &["/vm/a"], "", "", ""), "sh|-c|cd /vm && openssl req -out a");
         assert_eq!(shown("openssl rand 8", &["/a b"], "/in", "> /a b", ""), "sh|-c|openssl rand 8 < /in > '/a b'");
-        assert_eq!(shown("jq .a -", &["/a"], "", ">> /a", "{}\n"), "sh|-c|printf %s \"$1\" | jq .a - >> /a|sh|{}\n");
+        assert_eq!(
+            shown("jq .a -", &["/a"], "", ">> /a", "{}\n"),
+            "sh|-c|cd /vm && printf %s \"$1\" | jq .a - >> /a|sh|{}\n"
+        );
         assert_eq!(shown("rsync -a nas:/iso/ /iso/", &[], "", "", ""), "rsync|-a|nas:/iso/|/iso/");
     }
 }

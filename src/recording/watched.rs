@@ -203,7 +203,10 @@ pub(crate) fn is_reader(argv: &[String]) -> bool {
 
 /// Returns the words of a script that may be programs.
 pub(crate) fn words(script: &str) -> BTreeSet<&str> {
-    script.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.+".contains(c))).filter(|word| is_watched(word)).collect()
+    script
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "-_.+".contains(c)))
+        .filter(|word| !word.is_empty() && is_watched(word))
+        .collect()
 }
 
 /// Whether a file is one that a program leaves at home for itself.
