@@ -58,8 +58,8 @@ impl Child {
         const INPUT: i32 = 0;
         let text = |text: &String| CString::new(text.as_bytes()).map_err(|_| ErrorKind::InvalidInput);
         let program = text(&argv.program)?;
-        let args = argv.args.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-        let args: Vec<&CString> = std::iter::once(&program).chain(&args).collect();
+        let rest = argv.args.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        let words: Vec<&CString> = std::iter::once(&program).chain(&rest).collect();
         let (stdout, output) = io::pipe()?;
         let (stderr, error) = io::pipe()?;
         let mut files = PosixSpawnFileActions::init()?;
@@ -69,7 +69,7 @@ impl Child {
         }
         files.add_dup2(output.as_raw_fd(), 1)?;
         files.add_dup2(error.as_raw_fd(), 2)?;
-        let pid = posix_spawnp(&program, &files, &attributes(start.is_apart)?, &args, environment::of_children())?;
+        let pid = posix_spawnp(&program, &files, &attributes(start.is_apart)?, &words, environment::of_children())?;
         Ok(Self {
             pid,
             stdout: Some(File::from(OwnedFd::from(stdout))),

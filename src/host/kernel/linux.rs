@@ -191,7 +191,7 @@ mod tests {
             let argv = Argv::new(file.display().to_string()).arg("60");
             let child = Process::spawn(&argv, false, Signals::install().unwrap(), None).unwrap();
             let before = executed(child.id());
-            std::fs::remove_file(&file).unwrap();
+            crate::host::files::remove(&file).unwrap();
             assert_eq!((executed(child.id()), is_qemu_by_file(child.id())), (before, is_qemu), "{name}");
         }
     }

@@ -8,7 +8,7 @@ use crate::host::environment::{command, env};
 use crate::host::files::{self, io_fault};
 use crate::recording::watched::{Watched, is_reader};
 use crate::recording::{Answer, journal};
-use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, tee};
+use nix::fcntl::{OFlag, SpliceFFlags, tee};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Whence, lseek};
 use std::ffi::OsStr;
@@ -186,11 +186,11 @@ fn peek(pipe: impl std::os::fd::AsFd) -> Vec<u8> {
 
 /// Returns the file into which our standard output goes, after `>` or `>>`.
 fn output() -> Option<String> {
-    let stdout = io::stdout();
-    let is_file = File::from(stdout.as_fd().try_clone_to_owned().ok()?).metadata().is_ok_and(|meta| meta.is_file());
-    let flags = OFlag::from_bits_truncate(fcntl(stdout.as_fd(), FcntlArg::F_GETFL).ok()?);
-    let sign = if flags.contains(OFlag::O_APPEND) { ">>" } else { ">" };
-    let path = path_of(1).filter(|path| is_file && path.exists())?;
+    let path = path_of(1).filter(|path| path.is_file())?;
+    // As proc(5) has them: `flags:	0102001`, in octal.
+    let told = std::fs::read_to_string("/proc/self/fdinfo/1").ok()?;
+    let flags = told.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok())?;
+    let sign = if OFlag::from_bits_truncate(flags).contains(OFlag::O_APPEND) { ">>" } else { ">" };
     Some(format!("{sign} {}", path.display()))
 }
 
