@@ -9,7 +9,7 @@ use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
 use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
-use crate::recording::watched::Watched;
+use crate::recording::watched::{Watched, is_reader};
 use crate::recording::{
     Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, jailed::jailed,
     journal, sized, supervised,
@@ -148,7 +148,8 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let setting = std::fs::read(folder.join("setting")).map_err(over)?;
     let setting = journal::read_scenario(&setting).unwrap_or_default();
     // Before the lock: it may take a while, and whoever writes to a loader may call a stand-in first.
-    let before = match watch(folder, name, &argv, carriers, &setting)? {
+    let own: Vec<String> = std::iter::once(name.into()).chain(words.into_iter().skip(1)).collect();
+    let before = match watch(folder, &own, is_reader(&own), &argv, carriers, &setting)? {
         Some(Watching::Told(status)) => return Ok(Answer { status, ..Answer::default() }),
         Some(Watching::Acted(before)) => Some(before),
         None => None,
@@ -208,6 +209,7 @@ struct BeforeTheLock {
 }
 
 /// What the stand-in of a watched program learns.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only an enclosure has watched programs"))]
 enum Watching {
     /// It told the script something, and ended with this status.
     Told(u8),
@@ -219,13 +221,13 @@ enum Watching {
 #[cfg(target_os = "linux")]
 fn watch(
     folder: &Path,
-    name: &str,
+    words: &[String],
+    only_reads: bool,
     argv: &[Vec<u8>],
     carriers: &str,
     setting: &Scenario,
 ) -> Result<Option<Watching>, Fault> {
-    let own = argv.iter().skip(1).map(|arg| String::from_utf8_lossy(arg).into_owned());
-    let words: Vec<String> = std::iter::once(name.to_string()).chain(own).collect();
+    let name = words.first().map_or("", String::as_str);
     let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
     if is_said && setting.watched.has(name) {
         let watched = Some(super::watched::unwatched());
@@ -234,7 +236,7 @@ fn watch(
     if is_said || !setting.watched.has(name) || setting.programs.iter().any(|program| program == name) {
         return Ok(None);
     }
-    Ok(Some(match super::watched::watch(folder, name, argv, carriers)? {
+    Ok(Some(match super::watched::watch(folder, words, only_reads, argv, carriers)? {
         Outcome::Told(status) => Watching::Told(status),
         Outcome::Acted { watched, heard, made_up } => {
             let done = Some(Done { made_up, ..Done::default() });
@@ -245,7 +247,14 @@ fn watch(
 
 /// Only an enclosure has watched programs.
 #[cfg(not(target_os = "linux"))]
-const fn watch(_: &Path, _: &str, _: &[Vec<u8>], _: &str, _: &Scenario) -> Result<Option<Watching>, Fault> {
+const fn watch(
+    _: &Path,
+    _: &[String],
+    _: bool,
+    _: &[Vec<u8>],
+    _: &str,
+    _: &Scenario,
+) -> Result<Option<Watching>, Fault> {
     Ok(None)
 }
 

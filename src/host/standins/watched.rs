@@ -6,7 +6,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::host::enclosure::{self, INSIDE, PROGRAMS_INSIDE, changes};
 use crate::host::environment::{command, env};
 use crate::host::files::{self, io_fault};
-use crate::recording::watched::{Watched, is_reader};
+use crate::recording::watched::Watched;
 use crate::recording::{Answer, journal};
 use nix::fcntl::{OFlag, SpliceFFlags, tee};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,22 +34,27 @@ pub(super) enum Outcome {
     Acted { watched: Watched, heard: String, made_up: Option<String> },
 }
 
-/// Has a watched program do what it is called for.
-pub(super) fn watch(folder: &Path, name: &str, argv: &[Vec<u8>], carriers: &str) -> Result<Outcome, Fault> {
-    let words: Vec<String> = argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
-    let called = words.first().cloned().unwrap_or_default();
+/// Has a watched program do what it is called for, which is known by these words, and only reads or not.
+pub(super) fn watch(
+    folder: &Path,
+    own: &[String],
+    only_reads: bool,
+    argv: &[Vec<u8>],
+    carriers: &str,
+) -> Result<Outcome, Fault> {
+    let called = argv.first().map(|arg| String::from_utf8_lossy(arg).into_owned()).unwrap_or_default();
+    let name = own.first().map_or("", String::as_str);
     let Some(program) = program(&called, name) else {
         return Err(Fault::host(format!("`{name}` is not on this host")).hint("record where it is"));
     };
-    let own = std::iter::once(name.to_string()).chain(words.iter().skip(1).cloned()).collect::<Vec<_>>();
     let mut command = command(&program);
     command.arg0(&called).args(argv.iter().skip(1).map(|arg| OsStr::from_bytes(arg)));
     // It would leave what it has compiled beside its modules.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
-    if is_reader(&own) {
+    if only_reads {
         return Err(io_fault("start", &program)(command.exec()));
     }
-    let begun = Begun::note(folder, &own, carriers);
+    let begun = Begun::note(folder, own, carriers);
     let (before, calls) = (changes(), length(folder));
     let input = Input::look();
     let mut child = command.spawn().map_err(io_fault("start", &program))?;
