@@ -84,7 +84,8 @@ boots has its jail in the recipe.
 EVERYTHING ELSE IS DONE FOR REAL, BUT IN AN ENCLOSURE: on Linux the command sees the files of this
 host, and changes copies of them in memory (at most half of it); it has no other process, no network
 but a loopback of its own, no device and no right over the kernel. All that it has started ends with
-it. As an ordinary user it is root in there, over the files that are yours.
+it. As an ordinary user it is root in there, over the files that are yours. What a program without
+a stand-in changes in files is seen: its call is in the recipe as it is, or is told.
 Where the kernel refuses namespaces, and on FreeBSD, where a jail is planned, the command is not run.
 
 --anyway RUNS IT ON THIS HOST, as the user who calls vmrun. For real are then:
@@ -100,7 +101,8 @@ A script that is enclosed is recorded again, at most 64 times for 10 seconds eac
 with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
 the other way, with somebody who answers late or never where it asks by ping or nc, with other numbers of
 processes, with something to read, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it; else each
-that its text and its calls name) there and not there; what is asked only then is tried in turn. What
+that its text and its calls name) there and not there, with what it compares an answer with as the answer, and with
+one more file and none where it names files by a pattern; what is asked only then is tried in turn. What
 differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be said in a recipe
 stands in its first lines as NOT DERIVED, and the exit code is 1.
 
