@@ -211,10 +211,11 @@ fn is_down(code: i32) -> bool {
 /// The fault of a machine that is not back.
 fn failed(name: &VmName, host: &str, now: Now, why: &str, blame: Blame) -> Fault {
     let there = if host == HERE { "here" } else { "there" };
+    let (status, logs) = (format!("`vmrun status {name}`"), format!("`vmrun logs {name}`"));
     let (what, way) = match now {
-        Now::Runs => (format!("{name} on {host} runs, and was not restarted, or is not ready"), "status"),
-        Now::Down => (format!("{name} on {host} did not come back"), "logs"),
-        Now::Unknown => (format!("nobody knows whether {name} on {host} came back"), "status"),
+        Now::Runs => (format!("{name} on {host} runs, and was not restarted, or is not ready"), status),
+        Now::Down => (format!("{name} on {host} did not come back"), logs),
+        Now::Unknown => (format!("nobody knows whether {name} on {host} came back"), status),
     };
-    Fault::host(format!("{what}{why}")).blame(blame).hint(format!("`vmrun {way} {name}` {there} tells more"))
+    Fault::host(format!("{what}{why}")).blame(blame).hint(format!("{way} {there} tells more"))
 }
