@@ -143,5 +143,8 @@ fn main() {
     println!("all supervisors, while their guests are idle: {used:.2} % of a processor");
     let stopped = world.vmrun(&["stop", "--all"]);
     println!("all are down after {:.2} s", stopped.as_secs_f64());
-    assert_eq!(fs::read_dir(world.0.join("state")).unwrap().count(), 0, "something is left");
+    // How machines were started last is known until the host is started anew.
+    let names = fs::read_dir(world.0.join("state")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = names.filter(|name| !name.to_string_lossy().ends_with(".last")).collect();
+    assert!(left.is_empty(), "{left:?} is left");
 }

@@ -5,6 +5,7 @@ use super::term::Term;
 use crate::diag::Diagnostic;
 use crate::ops::search::{HostQuery, HostRun, Search, SearchEvent, find, find_all};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(super) struct FindArgs {
 pub(super) struct HostArgs {
     /// The hosts to ask, if not those of the configuration: ssh://HOST by its own vmrun, HOST by the screens of its machines,
     /// file://FILE by the file that it writes
-    #[arg(long, value_name = "HOST,…", value_delimiter = ',')]
+    #[arg(long, value_name = "HOST,…", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     hosts: Vec<String>,
     /// How long they may take to answer
     #[arg(long = "answer-within", alias = "timeout", value_name = "TIME", default_value = "1s", value_parser = duration)]

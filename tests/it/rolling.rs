@@ -158,6 +158,11 @@ error: nothing was restarted
         "error: nobody runs in the background on none of these hosts: ssh://vm6",
     );
     said(
+        &hosts.source.run(&["restart", "--hosts", "ssh://vm6,"]),
+        2,
+        "error: a value is required for '--hosts <HOST,…>' but none was supplied\n\nFor more information, try '--help'.",
+    );
+    said(
         &hosts.source.run(&["restart", "/vm/db.rhai", "--hosts", "ssh://vm6"]),
         2,
         "error: \"/vm/db.rhai\" is not a machine's name
@@ -174,7 +179,7 @@ error: nothing was restarted
  = hint: wait for it, or give it longer by --answer-within 10s; or leave it out: --hosts with the others
 error: 10.0.0.9 cannot be asked: it is asked by screens alone, which do not tell what runs: write ssh://10.0.0.9; nothing was restarted
  |
- = hint: wait for it, or give it longer by --answer-within 10s; or leave it out: --hosts with the others",
+ = hint: name it as ssh://10.0.0.9, or leave it out: --hosts with the others",
     );
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     hosts.source.write("vm7.json", &serde_json::json!({ "host": "vm7", "time": now, "machines": [] }).to_string());

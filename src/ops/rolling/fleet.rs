@@ -205,7 +205,13 @@ fn rolling(host: &TellingHost) -> Result<RollingHost, Fault> {
 fn silent(host: &str, why: Option<&str>) -> Fault {
     let said = why.map_or_else(|| format!("{host} did not answer"), |why| format!("{host} cannot be asked: {why}"));
     let fault = Fault::host(format!("{said}; nothing was restarted"));
-    fault.hint("wait for it, or give it longer by --answer-within 10s; or leave it out: --hosts with the others")
+    // Without a scheme it is asked by screens.
+    let way_out = if host.contains("://") {
+        "wait for it, or give it longer by --answer-within 10s; or".into()
+    } else {
+        format!("name it as {SCHEME}{host}, or")
+    };
+    fault.hint(format!("{way_out} leave it out: --hosts with the others"))
 }
 
 /// Returns the command that rehearses restarts on a host.

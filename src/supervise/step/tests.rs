@@ -42,7 +42,8 @@ impl Walk {
             Event::Started => self.has_guest = true,
             Event::Ended(_) => self.has_guest = false,
             Event::Deadline => self.now = self.now.max(self.state.deadline.unwrap_or_default()),
-            _ => self.now += SECOND,
+            // What happens later than that happens after it.
+            _ => self.now = self.state.deadline.map_or(self.now + SECOND, |deadline| deadline.min(self.now + SECOND)),
         }
         let (state, actions) = step(self.state.clone(), event, self.now, rules);
         self.finished += actions.iter().filter(|action| matches!(action, Action::Finish(_))).count();
