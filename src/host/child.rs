@@ -194,9 +194,11 @@ mod tests {
         assert_eq!(ended("kill -TERM $$", &here), (None, Some(15), String::new(), String::new()));
         // It has nothing to read, hears of a pipe that nobody reads, and is in our process group.
         assert_eq!(ended("cat; kill -PIPE $$", &here), (None, Some(13), String::new(), String::new()));
-        let group = |start: &Start<'_>| ended("set -- $(cut -d' ' -f5 /proc/$$/stat); test $1 = $$", start).0;
         #[cfg(target_os = "linux")]
-        assert_eq!((group(&here), group(&Start { is_apart: true, ..Start::default() })), (Some(1), Some(0)));
+        {
+            let group = |start: &Start<'_>| ended("set -- $(cut -d' ' -f5 /proc/$$/stat); test $1 = $$", start).0;
+            assert_eq!((group(&here), group(&Start { is_apart: true, ..Start::default() })), (Some(1), Some(0)));
+        }
         let (folder, file) = (tempfile::tempdir().unwrap(), tempfile::tempfile().unwrap());
         let there = Start { holds: Some(&file), is_apart: true, folder: Some(folder.path()) };
         let path = folder.path().canonicalize().unwrap();

@@ -247,6 +247,7 @@ fn watch(
 
 /// Only an enclosure has watched programs.
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is called as the one of an enclosure")]
 const fn watch(
     _: &Path,
     _: &[String],
