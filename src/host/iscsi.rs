@@ -4,7 +4,7 @@
 //! LUN the device, which is `probeN` for a moment. A session is there as soon as iscsictl has added it, and iscsid(8) connects it in the background. Two of the same target
 //! and portal are refused (sys/dev/iscsi/iscsi.c). That udev has links `ip-PORTAL-iscsi-TARGET-lun-N`, and what `iscsiadm -m session` prints, is from memory.
 
-use super::{Facts, Platform};
+use super::{Facts, Platform, packages};
 use crate::diag::{Cause, Fault};
 use crate::model::{Argv, IscsiDisk, IscsiSession};
 use serde_json::Value;
@@ -82,7 +82,7 @@ pub(crate) fn is_there(host: &dyn Facts, session: &IscsiSession) -> Result<bool,
     let is_it = |(target, portal): &(String, String)| session.is(target, portal);
     match host.settings().platform {
         Platform::FreeBsd => {
-            let text = host.query(&listing())?;
+            let text = list(host)?;
             Ok(sessions(&text)?.iter().any(|one| is_it(&(field(one, "name"), field(one, "portal")))))
         }
         Platform::Linux => match host.query(&Argv::new("iscsiadm").args(["-m", "session"])) {
@@ -107,8 +107,13 @@ pub(crate) fn to_come(platform: Platform, session: &IscsiSession, lun: u16) -> O
     Some(Path::new(BY_PATH).join(format!("ip-{socket}-iscsi-{}-lun-{lun}", session.target)))
 }
 
-fn listing() -> Argv {
-    Argv::new("iscsictl").args(["--libxo", "json", "-L"])
+/// Has iscsictl(8) list the sessions.
+fn list(host: &dyn Facts) -> Result<String, Fault> {
+    const PROGRAM: &str = "iscsictl";
+    host.query(&Argv::new(PROGRAM).args(["--libxo", "json", "-L"])).map_err(|fault| {
+        let is_missing = fault.cause == Some(Cause::NoProgram);
+        if is_missing { fault.hint(packages::way_out(Platform::FreeBsd, PROGRAM)) } else { fault }
+    })
 }
 
 /// Returns a disk, or nothing where the host says nothing, as one that is only imagined.
@@ -118,7 +123,7 @@ fn listing() -> Argv {
 pub(crate) fn device(host: &dyn Facts, disk: &IscsiDisk) -> Result<Option<IscsiDevice>, Fault> {
     match host.settings().platform {
         Platform::FreeBsd => {
-            let text = host.query(&listing())?;
+            let text = list(host)?;
             if text.trim().is_empty() { Ok(None) } else { listed(&text, disk).map(Some) }
         }
         Platform::Linux => {

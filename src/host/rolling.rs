@@ -13,6 +13,10 @@ use std::path::PathBuf;
 /// How much is read of it at most: some hundred thousand machines.
 const MOST: u64 = 64 << 20;
 
+fn path(settings: &Settings) -> PathBuf {
+    settings.config.join("rolling-restart.jsonl")
+}
+
 /// The record, of which nobody else has a part for as long as this is.
 #[derive(Debug)]
 pub(crate) struct RollingFile {
@@ -41,9 +45,14 @@ impl RollingFile {
         }
     }
 
+    /// Returns whether there is a record, without taking part in it.
+    pub(crate) fn is_there(settings: &Settings) -> bool {
+        path(settings).symlink_metadata().is_ok()
+    }
+
     /// Returns where it is.
     pub(crate) fn path(&self) -> PathBuf {
-        self.settings.config.join("rolling-restart.jsonl")
+        path(&self.settings)
     }
 
     /// Returns what is in it, up to the last line that is whole; nothing where there is none.

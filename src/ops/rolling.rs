@@ -125,7 +125,7 @@ pub(crate) fn restart(request: &RollingRequest<'_>, listener: Listener<'_>) -> R
 
 /// Goes on with a restart that was cut off. Returns how many of the machines that were left have been restarted by now.
 pub(crate) fn resume(answer_within: Duration, listener: Listener<'_>) -> Result<usize, Vec<Diagnostic>> {
-    let file = RollingFile::open(settings::settings(settings::platform()?, false)?)?;
+    let file = begun()?;
     let mut record = read(&file)?.ok_or_else(none)?;
     let query = HostQuery { hosts: record.hosts.clone(), timeout: answer_within };
     let mut fleet = Fleet::of(&all_hosts::ask(&query, false)?)?;
@@ -159,9 +159,15 @@ pub(crate) fn resume(answer_within: Duration, listener: Listener<'_>) -> Result<
     done(&file, &record, &fleet, schedule, listener).map(|_| left.len() - gone)
 }
 
+/// Takes part in a restart that has begun; who finds none leaves nothing behind.
+fn begun() -> Result<RollingFile, Fault> {
+    let settings = settings::settings(settings::platform()?, false)?;
+    if RollingFile::is_there(&settings) { RollingFile::open(settings) } else { Err(none()) }
+}
+
 /// Leaves alone what is left of a restart that was cut off. Returns how many machines that are.
 pub(crate) fn forget() -> Result<usize, Fault> {
-    let file = RollingFile::open(settings::settings(settings::platform()?, false)?)?;
+    let file = begun()?;
     // One that cannot be read is forgotten, too.
     let left = match read(&file) {
         Ok(Some(record)) => record.left().count(),

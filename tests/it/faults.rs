@@ -564,6 +564,17 @@ error: `qemu-system-x86_64` is not installed
 "#,
     );
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
+    sandbox.write("recipe.rhai", "iscsi(\"iqn.2026-01.org.example:web\", #{ portal: \"10.0.0.9\", login: true });\n");
+    let done = sandbox.finish(sandbox.command(&["plan", "recipe.rhai"]).env("PATH", sandbox.path("none")));
+    let lines: Vec<&str> = done.stderr.lines().collect();
+    assert_eq!(
+        (done.code, lines.first(), lines.last()),
+        (
+            3,
+            Some(&"error: cannot start `iscsictl`: No such file or directory"),
+            Some(&"  = hint: iscsictl is part of FreeBSD's base system; is PATH right?")
+        )
+    );
 }
 
 /// As an ordinary user, with a copy of the program where that user may run it.

@@ -1,7 +1,7 @@
 //! `vmrun restart --all-hosts`: the machines of several hosts, one after the other, in the order in which they start after each other.
 
 use super::host::{Host, ended};
-use super::sandbox::{Done, same};
+use super::sandbox::{Done, Sandbox, same};
 use super::two_hosts::TwoHosts;
 use std::fs;
 
@@ -412,4 +412,17 @@ vmrun: nothing stands against restarting 3 machines; nothing was changed",
  = hint: `vmrun status mail` there tells more",
     );
     assert_eq!(hosts.target.run(&["adopt", "mail"]).code, 0);
+}
+
+#[test]
+fn whoever_goes_on_with_nothing_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let before = sandbox.everything();
+    for way in ["--resume", "--forget"] {
+        let done = sandbox.run(&["restart", way]);
+        let none =
+            "error: no restart of many hosts was cut off here\n |\n = hint: `vmrun restart --all-hosts` begins one";
+        assert_eq!((done.code, done.stderr.trim_end()), (2, none), "{way}");
+        assert!(sandbox.everything() == before, "{way}");
+    }
 }
