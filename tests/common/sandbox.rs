@@ -174,13 +174,14 @@ impl Sandbox {
         self.shown(&String::from_utf8_lossy(&bytes))
     }
 
-    /// Every call of the fake FreeBSD's programs. What vmrun runs side by side is in one order: a node goes away before what is done to
-    /// taps, and a tap joins its bridge before bhyve starts.
+    /// Every call of the fake FreeBSD's programs. What vmrun runs side by side is in one order: the interfaces are read before a node
+    /// goes away, a node goes away before what is done to taps, and a tap joins its bridge before bhyve starts.
     pub(crate) fn calls(&self) -> String {
         let mut lines: Vec<String> = self.read("fake/log").lines().map(String::from).collect();
         let is_tap = |line: &str| line.starts_with("ifconfig tap") || line.contains(" addm ");
         let swapped = |first: &str, second: &str| {
-            is_tap(first) && second.starts_with("bhyvectl --destroy")
+            first.starts_with("bhyvectl --destroy") && second == "ifconfig"
+                || is_tap(first) && second.starts_with("bhyvectl --destroy")
                 || first.starts_with("bhyve -c") && second.contains(" addm ")
         };
         while let Some(at) = (1..lines.len()).find(|at| swapped(&lines[at - 1], &lines[*at])) {
