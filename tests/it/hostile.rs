@@ -137,8 +137,9 @@ fn what_the_program_had_that_started_it_is_no_memory_of_its_own() {
     let sandbox = Sandbox::new();
     let attack = attacks().into_iter().find(|attack| attack.name == "memory_of_closures").unwrap();
     sandbox.write("recipe.rhai", &attack.text);
-    // A shell that has 400 MB, and then is vmrun.
-    let large = format!("large=$(printf '%400000000s' x); {}", bounded("vmrun check recipe.rhai"));
+    // A program that has 400 MB, and then is vmrun.
+    let command = bounded("vmrun check recipe.rhai");
+    let large = format!("exec perl -e 'my $large = chr(1) x 400_000_000; exec q(sh), q(-c), q({command})'");
     let done = sandbox.finish(&mut sandbox.shell(&large));
     let said = format!("{}{}", done.stdout, done.stderr);
     assert!(said.contains(&attack.message) && done.code == 1, "{}: {said}", done.code);
