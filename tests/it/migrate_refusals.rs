@@ -24,6 +24,8 @@ fn told(text: &str) -> String {
         text.replace(&format!("{word} {name}\n"), &format!("{word} [here]\n"))
             .replace(&format!("{word} {name},"), &format!("{word} [here],"))
             .replace(&format!("{word} {name} has"), &format!("{word} [here] has"))
+            .replace(&format!("{word} {name} ends"), &format!("{word} [here] ends"))
+            .replace(&format!("web {name}` here"), "web [here]` here")
     })
 }
 
@@ -357,6 +359,34 @@ vmrun: nothing more is known here of the move of web, of which vm6 has a part
 ",
     );
     refused(&hosts.source.run(&["start", "web"]), 0, "vmrun: web runs");
+}
+
+#[test]
+fn a_machine_that_was_started_there_by_whoever_was_killed_before_he_noted_it_stays() {
+    let hosts = TwoHosts::running();
+    hosts.strike("before source re:start");
+    assert_eq!(hosts.source.run(&["migrate", "web", "vm6"]).code, -9);
+    hosts.strike("");
+    assert!(TwoHosts::runs(&hosts.target));
+    // Who started it has ended between its start and his note of it.
+    let record = hosts.target.read("config/moves/web.json");
+    assert!(record.contains("\"here\""), "{record}");
+    hosts.target.write("config/moves/web.json", &record.replace("\"here\"", "\"starting\""));
+    refused(
+        &hosts.source.run(&["migrate", "--abort", "web"]),
+        3,
+        "
+error: vm6: web is here by now, and what it has written since is here alone
+ |
+ = hint: on vm6: `vmrun migrate --resume web` on [here] ends the move; `vmrun migrate web [here]` here brings it back
+",
+    );
+    refused(
+        &hosts.source.run(&["migrate", "--resume", "web"]),
+        0,
+        "vmrun: starting web on vm6\nvmrun: web runs on vm6",
+    );
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true));
 }
 
 #[test]

@@ -419,9 +419,7 @@ impl Coming {
         }
         let Some(state) = self.state().filter(|state| *state != MoveState::Undone) else { return Ok(()) };
         if state == MoveState::Here {
-            let (name, from) = (self.name(), &self.hello.from);
-            let fault = Fault::host(format!("{name} is here by now, and what it has written since is here alone"));
-            return Err(fault.hint(format!("`vmrun migrate --resume {name}` on {from} ends the move; `vmrun migrate {name} {from}` here brings it back")));
+            return Err(self.is_here());
         }
         let was_started = state == MoveState::Starting;
         if was_started {
@@ -431,8 +429,19 @@ impl Coming {
         let undone = self.undo(state);
         if undone.is_err() && was_started {
             self.set(&[MoveState::Named], MoveState::Starting)?;
+            // Who had it started has ended before it was noted.
+            return if start::is_up(self.name())? { Err(self.is_here()) } else { undone };
         }
         undone
+    }
+
+    /// Why a move is not undone: the machine has begun to run here.
+    fn is_here(&self) -> Fault {
+        let (name, from) = (self.name(), &self.hello.from);
+        let fault = Fault::host(format!("{name} is here by now, and what it has written since is here alone"));
+        fault.hint(format!(
+            "`vmrun migrate --resume {name}` on {from} ends the move; `vmrun migrate {name} {from}` here brings it back"
+        ))
     }
 
     fn undo(&mut self, state: MoveState) -> Result<(), Fault> {
