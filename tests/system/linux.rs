@@ -6,6 +6,7 @@ mod background;
 mod console;
 mod guest;
 mod guest_clock;
+mod hostile_monitor;
 mod identity;
 mod list;
 mod monitor;
