@@ -198,5 +198,5 @@ pub(crate) fn recover(sandbox: &Sandbox, subject: Subject, by_start: bool, case:
         sandbox.run(&["gc", "--stop-within", "2s"])
     };
     assert_eq!(done.code, 0, "{case}: {}", done.stderr);
-    spotless(sandbox, case);
+    spotless(sandbox, &format!("{case}: {done:?}\n{}", sandbox.calls()));
 }

@@ -4,9 +4,11 @@
 //! The program is the real one. The fake FreeBSD's programs strike at whoever called them, and strace(1) at every system call
 //! that changes something (`tests/system/mess.rs`).
 
+use super::host::SOON;
 use super::sandbox::{Done, Sandbox, same};
 use super::subjects::{SUBJECTS, Subject, again, calls, host, recover, run, spotless};
 use std::fs;
+use std::time::{Duration, Instant};
 use vmrun::internals::supervise::journal;
 
 mod bounds;
@@ -150,6 +152,16 @@ fn a_run_whose_call_is_refused_leaves_nothing_that_can_be_given_back() {
     eprintln!("{cases} cases of a call that is refused");
 }
 
+/// Waits until nobody has the lock of the machine.
+fn wait_for_lock(sandbox: &Sandbox) {
+    let begin = Instant::now();
+    let lock = fs::File::open(sandbox.path("state/.install.lock")).unwrap();
+    while lock.try_lock().is_err() {
+        assert!(begin.elapsed() < SOON, "somebody keeps the lock");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
     let sandbox = host();
@@ -165,6 +177,8 @@ fn a_journal_that_was_torn_anywhere_is_as_good_as_a_whole_one() {
             sandbox.read("state/.install.lock").contains(" + guest ") && sandbox.read("fake/exits").is_empty()
         });
         vmrun.kill();
+        // What tears a journal is a power cut, which no command survives: the last ones hold its lock.
+        wait_for_lock(&sandbox);
         let journal = fs::read(sandbox.path("state/.install.lock")).unwrap();
         if cut > journal.len() {
             sandbox.run(&["gc", "--stop-within", "2s"]);
