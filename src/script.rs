@@ -34,6 +34,7 @@ pub(crate) mod type_names;
 pub(crate) mod words;
 
 use crate::diag::{Diagnostic, Fault, Place, Source};
+use crate::model::VmName;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
 use engine::{bare_engine, compile, engine, functions, limit};
@@ -86,6 +87,8 @@ pub struct Recipe {
     pub is_heard: bool,
     /// The engine and what its words share: made once, because making it costs more than an evaluation.
     engine: OnceCell<Rc<ScriptEngine>>,
+    /// The machines that it has booted in rehearsals; nothing before the first.
+    booted: RefCell<Option<BTreeSet<VmName>>>,
 }
 
 /// An engine, and what its words share. One that knows every word serves for one recipe after the other.
@@ -113,7 +116,7 @@ impl Recipe {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self { source, sources, ast, words, is_heard: false, engine: OnceCell::new() })
+        Ok(Self { source, sources, ast, words, is_heard: false, engine: OnceCell::new(), booted: RefCell::default() })
     }
 
     /// Makes a recipe of what was parsed and checked, for an engine that knows every word. The recipe that it had before is done with.
@@ -122,7 +125,7 @@ impl Recipe {
         ast.set_source(source.name.as_str());
         sources.begin(source, &ast);
         let engine = OnceCell::from(engine.clone());
-        Self { source: source.clone(), sources, ast, words: None, is_heard: false, engine }
+        Self { source: source.clone(), sources, ast, words: None, is_heard: false, engine, booted: RefCell::default() }
     }
 
     /// Has the recipe evaluated by an engine that knows every word.
@@ -176,24 +179,18 @@ impl Recipe {
         });
         shared.borrow_mut().begin(run, inputs, rehearsal);
         shared.borrow_mut().is_heard = self.is_heard;
+        shared.borrow_mut().allowance.machines.begin(self.booted.borrow().clone());
         let mut faults = self.guarded(|| engine.run_ast_with_scope(&mut Scope::new(), &self.ast));
-        for count in 0.. {
-            let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
-            if count == DEFERRED {
-                shared.borrow_mut().defers.clear();
-                let fault = Fault::new(format!("more than {DEFERRED} things were left for the end"));
-                faults.push(fault.hint("does something that is deferred defer something?").into());
-                break;
-            }
-            shared.borrow_mut().run().repeats.defer();
-            faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
-        }
+        self.do_deferred(engine, shared, &mut faults);
         let mut evaluation = shared.borrow_mut();
         let also = std::mem::take(&mut evaluation.also);
         faults.extend(also.iter().flat_map(|error| report::runtime(error, &self.source, &self.sources)));
         if let Err(fault) = evaluation.run().settle() {
             let raised = evaluation.raised(fault);
             faults.extend(report::raised(raised, &handle::nowhere(), &self.sources));
+        }
+        if rehearsal.is_some() {
+            faults.extend(self.not_booted(&mut evaluation));
         }
         let mut warnings = std::mem::take(&mut evaluation.warnings);
         if rehearsal.is_some() && faults.is_empty() {
@@ -232,6 +229,29 @@ impl Recipe {
 }
 
 impl Recipe {
+    /// Does what was left for the end of an evaluation, the last first.
+    fn do_deferred(&self, engine: &Engine, shared: &SharedContext, faults: &mut Vec<Diagnostic>) {
+        for count in 0.. {
+            let Some(deferred) = shared.borrow_mut().defers.pop() else { break };
+            if count == DEFERRED {
+                shared.borrow_mut().defers.clear();
+                let fault = Fault::new(format!("more than {DEFERRED} things were left for the end"));
+                faults.push(fault.hint("does something that is deferred defer something?").into());
+                break;
+            }
+            shared.borrow_mut().run().repeats.defer();
+            faults.extend(self.guarded(|| deferred.call::<rhai::Dynamic>(engine, &self.ast, ())));
+        }
+    }
+
+    /// Takes the machines that a rehearsal has booted, and returns what was asked for of others.
+    fn not_booted(&self, evaluation: &mut EvaluationContext) -> Vec<Diagnostic> {
+        let (booted, refused) = evaluation.end_of_rehearsal();
+        self.booted.replace(Some(booted));
+        let raised = |(fault, site): (Fault, Site)| report::raised(fault.into(), &site, &self.sources);
+        refused.into_iter().flat_map(raised).collect()
+    }
+
     /// Says where the call is that a fault is about.
     pub(crate) fn diagnostic(&self, fault: Fault, site: &Site) -> Vec<Diagnostic> {
         report::raised(Raised::from(fault), site, &self.sources)

@@ -7,18 +7,21 @@
 //! The recipe's own text is its file and the files beside it that it imports. Its word is what is done with what it names: the
 //! content of a file that it names may be a library's.
 
+mod own_machines;
+
 use super::raise::Raised;
 use super::source::{self, Sources, Unit};
 use super::words::{Call, VM_DIR};
 use crate::diag::{Diagnostic, Fault, Source};
-use crate::host::{Effect, Host, files, ipxe, library_tree};
+use crate::host::{Effect, Host, ipxe, library_tree};
 use crate::image::catalog::Catalog;
 use crate::library::allowed::{self, Allowed};
-use crate::library::named_texts::{NamedTexts, may_be_entered, owner};
+use crate::library::named_texts::{NamedTexts, may_be_entered};
 use crate::library::protected::is_below;
 use crate::model::volume::{VolumeName, ZVOLS};
 use crate::model::{Argv, InterfaceName, LinkKind, VmName, Vxlan};
 use crate::{bhyve, qemu};
+use own_machines::OwnMachines;
 use rhai::{AST, ASTNode, Expr, NativeCallContext, Stmt};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -70,6 +73,15 @@ pub(crate) struct Allowance {
     configured: Option<Allowed>,
     /// What the recipe names, and how many of what it heard are in it.
     named: Option<(Rc<NamedTexts>, usize)>,
+    /// The machines whose files anybody may use.
+    pub(super) machines: OwnMachines,
+}
+
+/// What may not be done: in words, the way out, and the file that is usual if the recipe boots a machine of that name.
+struct Refusal {
+    what: String,
+    way_out: String,
+    unless_booted: Option<PathBuf>,
 }
 
 impl Allowance {
@@ -99,14 +111,17 @@ impl Call<'_> {
         let mut evaluation = self.evaluation();
         let sources = evaluation.sources.clone();
         let Some(imported) = sources.imported() else { return Ok(()) };
-        let Some((what, way_out)) = evaluation.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
+        let Some(refusal) = evaluation.refusal(asked, &sources, self.library.is_some())? else { return Ok(()) };
+        let what = refusal.what;
         let fault = match &self.library {
             Some(library) => Fault::new(format!("the library `{library}` may not {what}")),
             None => Fault::new(format!(
                 "the recipe imports the library `{imported}`, and does not name what it does: to {what}"
             )),
         };
-        Err(fault.hint(way_out).into())
+        let fault = fault.hint(refusal.way_out);
+        let waits = |path: &PathBuf| evaluation.allowance.machines.wait_for(path, &fault, &self.site);
+        if refusal.unless_booted.as_ref().is_some_and(waits) { Ok(()) } else { Err(fault.into()) }
     }
 
     /// Refuses an effect that may not be had.
@@ -176,13 +191,8 @@ impl Call<'_> {
 }
 
 impl super::EvaluationContext {
-    /// Returns what may not be done, and the way out; nothing if it may.
-    fn refusal(
-        &mut self,
-        asked: Asked<'_>,
-        sources: &Sources,
-        is_librarys: bool,
-    ) -> Result<Option<(String, String)>, Fault> {
+    /// Returns what may not be done; nothing if it may.
+    fn refusal(&mut self, asked: Asked<'_>, sources: &Sources, is_librarys: bool) -> Result<Option<Refusal>, Fault> {
         let path;
         let asked = match asked {
             Asked::Path(part) | Asked::Read(part) | Asked::Exists(part) => {
@@ -196,22 +206,21 @@ impl super::EvaluationContext {
         if self.is_usual(asked) || self.is_named(asked, is_librarys) {
             return Ok(None);
         }
+        let file = match asked {
+            Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => Some(path),
+            // The others name no file.
+            _ => None,
+        };
+        if file.is_some_and(|path| self.is_of_an_own_machine(path)) {
+            return Ok(None);
+        }
+        let may_be_booted = |path: &&Path| self.rehearsal.is_some() && self.is_of_a_named_machine(path);
+        let unless_booted = file.filter(may_be_booted).map(Path::to_path_buf);
         let mut allowed = self.configured()?.clone();
         allowed.extend(&self.allowance.given);
-        let (key, name) = match asked {
-            Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => ("paths", path.display().to_string()),
-            Asked::Run(argv) => ("run", argv.program.clone()),
-            Asked::Volume(_) => ("run", "zfs".into()),
-            Asked::Jail(_) => ("run", "jexec".into()),
-            Asked::Device(device) => ("paths", device.to_string()),
-            Asked::Interface(name) => ("interfaces", name.to_string()),
-            Asked::Listen(whole, _) => ("listen", whole.to_string()),
-            Asked::Node(_) => ("run", "bhyvectl".into()),
-            Asked::Raw(_) => ("run", "bhyve".into()),
-            Asked::Secret(name) => ("secrets", name.to_string()),
-            Asked::Env(name) => ("env", name.to_string()),
-            Asked::Fetch(url) => ("fetch", url.to_string()),
-            Asked::Umask(_) => return Ok(Some((asked.what(), "the recipe itself may, by its own text".into()))),
+        let Some((key, name)) = asked.key() else {
+            let way_out = "the recipe itself may, by its own text".into();
+            return Ok(Some(Refusal { what: asked.what(), way_out, unless_booted }));
         };
         let is_allowed = match asked {
             Asked::Path(path) | Asked::Read(path) | Asked::Exists(path) => {
@@ -223,7 +232,7 @@ impl super::EvaluationContext {
             _ => allowed.has(key, &name),
         };
         let way_out = || format!("if it shall, the recipe says so before: allow(#{{ {key}: [{name:?}] }});");
-        Ok((!is_allowed).then(|| (asked.what(), way_out())))
+        Ok((!is_allowed).then(|| Refusal { what: asked.what(), way_out: way_out(), unless_booted }))
     }
 
     /// Takes what the recipe names, unless it is known already.
@@ -247,16 +256,15 @@ impl super::EvaluationContext {
         self.allowance.named.as_ref().map(|(named, _)| named.clone()).unwrap_or_default()
     }
 
-    /// Whether anybody may: the files of the recipe's machines, the firmware, this host's own addresses, and what this run has made.
+    /// Whether anybody may: the firmware, this host's own addresses, and what this run has made. The files of its machines are usual too.
     fn is_usual(&mut self, asked: Asked<'_>) -> bool {
         match asked {
-            Asked::Path(path) => self.is_of_a_machine_of_its_own(path),
             Asked::Exists(path) if path == Path::new(VM_DIR) => true,
             Asked::Read(path) | Asked::Exists(path) => {
                 let firmware = [bhyve::UEFI_CODE, qemu::OVMF_CODE];
                 let mut folders = firmware.iter().filter_map(|file| Path::new(file).parent());
                 let is_loader = ipxe::loader(&*self.run().host).is_ok_and(|loader| Path::new(&loader) == path);
-                is_loader || folders.any(|folder| is_below(path, folder)) || self.is_of_a_machine_of_its_own(path)
+                is_loader || folders.any(|folder| is_below(path, folder))
             }
             Asked::Interface(name) => {
                 let run = self.run();
@@ -272,29 +280,11 @@ impl super::EvaluationContext {
                 let node = host.settings().node(name);
                 host.is_assumed() || host.file(&node).is_none() || host.store().record(name).is_some()
             }
-            Asked::Device(_) | Asked::Volume(_) | Asked::Run(_) | Asked::Jail(_) | Asked::Raw(_) | Asked::Umask(_) => {
-                false
-            }
-            Asked::Secret(_) | Asked::Env(_) => false,
+            Asked::Path(_) | Asked::Device(_) | Asked::Volume(_) | Asked::Run(_) | Asked::Jail(_) => false,
+            Asked::Raw(_) | Asked::Umask(_) | Asked::Secret(_) | Asked::Env(_) => false,
             // Whoever has the host says by its table of images what may come from where.
             Asked::Fetch(url) => self.catalog().is_ok_and(|catalog| catalog.has(url)),
         }
-    }
-
-    /// Whether a path in the folder of machines has the name of a machine that the recipe names, and no other machine's that is
-    /// longer; nor may a link lead out of there.
-    fn is_of_a_machine_of_its_own(&mut self, path: &Path) -> bool {
-        if !is_below(path, Path::new(VM_DIR)) {
-            return false;
-        }
-        let mut others = recipes_beside(Path::new(&self.sources.main()));
-        others.extend(self.run().host.store().records().iter().map(|record| record.name.to_string()));
-        let folder = Path::new(VM_DIR);
-        let named = self.named();
-        let known = named.texts().chain(others.iter().map(String::as_str));
-        let is_own = owner(path, folder, known).is_some_and(|name| named.has(name));
-        let host = &*self.run().host;
-        is_own && is_led_below(host, path, folder, folder)
     }
 
     /// Whether the recipe's own text has it, or who runs the recipe said it. Which commands a library runs has to be allowed.
@@ -373,6 +363,25 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Returns the key of `allow` and the name there by which it may be allowed, if it may.
+    fn key(self) -> Option<(&'static str, String)> {
+        Some(match self {
+            Self::Path(path) | Self::Read(path) | Self::Exists(path) => ("paths", path.display().to_string()),
+            Self::Run(argv) => ("run", argv.program.clone()),
+            Self::Volume(_) => ("run", "zfs".into()),
+            Self::Jail(_) => ("run", "jexec".into()),
+            Self::Device(device) => ("paths", device.to_string()),
+            Self::Interface(name) => ("interfaces", name.to_string()),
+            Self::Listen(whole, _) => ("listen", whole.to_string()),
+            Self::Node(_) => ("run", "bhyvectl".into()),
+            Self::Raw(_) => ("run", "bhyve".into()),
+            Self::Secret(name) => ("secrets", name.to_string()),
+            Self::Env(name) => ("env", name.to_string()),
+            Self::Fetch(url) => ("fetch", url.to_string()),
+            Self::Umask(_) => return None,
+        })
+    }
+
     /// Says what is to be done.
     fn what(self) -> String {
         match self {
@@ -399,12 +408,6 @@ impl<'a> Asked<'a> {
 fn is_led_below(host: &dyn Host, path: &Path, fixed: &Path, found: &Path) -> bool {
     let Ok(rest) = found.strip_prefix(fixed) else { return false };
     host.real(path).starts_with(host.real(fixed).join(rest))
-}
-
-/// The names of the recipes in the folder of a recipe.
-fn recipes_beside(recipe: &Path) -> Vec<String> {
-    let folder = recipe.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    files::names(folder).iter().filter_map(|name| Some(name.strip_suffix(".rhai")?.to_string())).collect()
 }
 
 /// Every text that is written in a file.

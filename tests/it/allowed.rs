@@ -185,10 +185,17 @@ fn in_the_folder_of_machines_is_each_ones_own_and_nothing_that_leads_out_of_it()
         sandbox.write("recipe.rhai", &format!("import \"team\" as team;\n{recipe}\n"));
         of(&sandbox.finish(sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai"]).env("VMRUN_PLATFORM", "linux")))
     };
-    let own = |path: &str| on_linux(&format!("let own = \"web\";\nteam::room(vm_dir + \"/{path}\");"));
+    let boot = "bhyve(#{ name: \"web\", bootrom: uefi(), slots: #{ \"31\": lpc() } }).run();";
+    let own = |path: &str| on_linux(&format!("team::room(vm_dir + \"/{path}\");\n{boot}"));
     for path in ["web", "web.img", "web-data.img", "web/disk", "recipe.img"] {
         assert_eq!(own(path), "fine", "{path}");
     }
+    // A text that could be the name of a machine is none: the recipe has to boot it, before or afterwards.
+    for recipe in ["let user = \"web\";", "after(\"web\");"] {
+        let said = on_linux(&format!("{recipe}\nteam::room(vm_dir + \"/web.img\");"));
+        assert_eq!(said, refused("use /vm/web.img", "paths", "/vm/web.img"), "{recipe}");
+    }
+    assert_eq!(on_linux(&format!("{boot}\nteam::room(vm_dir + \"/web.img\");")), "fine");
     for path in ["website", "db.img", "a", "web/../db.img"] {
         let path = format!("/vm/{path}");
         assert_eq!(own(path.trim_start_matches("/vm/")), refused(&format!("use {path}"), "paths", &path));
@@ -196,10 +203,8 @@ fn in_the_folder_of_machines_is_each_ones_own_and_nothing_that_leads_out_of_it()
     // A recipe beside it is of another machine, whose name goes on.
     let sandbox = library(room);
     sandbox.write("web-data.rhai", "bhyve(#{ name: \"web-data\" });\n");
-    sandbox.write(
-        "recipe.rhai",
-        "import \"team\" as team;\nlet own = \"web\";\nteam::room(vm_dir + \"/web-data.img\");\n",
-    );
+    sandbox
+        .write("recipe.rhai", &format!("import \"team\" as team;\nteam::room(vm_dir + \"/web-data.img\");\n{boot}\n"));
     let mut command = sandbox.command(&["plan", "--on", "freebsd", "recipe.rhai"]);
     let done = of(&sandbox.finish(command.env("VMRUN_PLATFORM", "linux")));
     assert_eq!(done, refused("use /vm/web-data.img", "paths", "/vm/web-data.img"));
