@@ -31,6 +31,9 @@ pub(crate) enum Seen<'a> {
 /// Who is told of it.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Fault>;
 
+/// Who is told, now and then, that something takes long and goes on.
+pub(crate) type Sign<'a> = &'a mut dyn FnMut() -> Result<(), Fault>;
+
 /// Reads a disk, and tells of each block that is not as it is known. Holes are not read.
 pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Sink<'_>) -> Result<(), Fault> {
     let (mut window, mut next) = (Window::default(), 0);
@@ -168,15 +171,15 @@ pub(crate) struct ComingDisk {
 }
 
 impl ComingDisk {
-    /// Opens it, and reads what it has by now.
-    pub(crate) fn open(path: &Path, size: u64, mode: Option<u32>) -> Result<Self, Fault> {
+    /// Opens it, and reads what it has by now. Whoever waits for that is told that it goes on.
+    pub(crate) fn open(path: &Path, size: u64, mode: Option<u32>, sign: Sign<'_>) -> Result<Self, Fault> {
         let disk = SparseDisk::open(path)?;
         if disk.size != size {
             let fault = Fault::host(format!("{} is {} bytes long, and {size} come", path.display(), disk.size));
             return Err(fault.hint("undo the move by `vmrun migrate --abort`, and begin anew"));
         }
         let mut digests = BlockDigests::default();
-        differing(&disk, &mut digests, &mut |_| Ok(()))?;
+        differing(&disk, &mut digests, &mut |_| sign())?;
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
         Ok(Self { file, path: path.into(), size, mode, digests })
     }
@@ -334,7 +337,7 @@ mod tests {
         file.write_all_at(b"last", size - 4).unwrap();
         let known = prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
         assert_eq!(known, inode_of(&other));
-        let mut coming = ComingDisk::open(&other, size, None).unwrap();
+        let mut coming = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
         assert_eq!((sent(&one, &mut coming), sent(&one, &mut coming)), (2, 0));
         file.write_all_at(&[0; 5], 3).unwrap();
         file.write_all_at(b"middle", 20 << 20).unwrap();
@@ -342,7 +345,7 @@ mod tests {
         coming.sync().unwrap();
         assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap());
         // What was sent before a crash is known by reading it.
-        let mut again = ComingDisk::open(&other, size, None).unwrap();
+        let mut again = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
         assert_eq!(again.digests, coming.digests);
         assert_eq!(sent(&one, &mut again), 0);
     }
@@ -351,7 +354,7 @@ mod tests {
     fn a_block_that_the_disk_has_not_is_refused() {
         let (_folder, one, _) = files();
         prepare_file(&one, Path::new("/no/such"), 0, (1 << 20) + 7).unwrap();
-        let mut coming = ComingDisk::open(&one, (1 << 20) + 7, None).unwrap();
+        let mut coming = ComingDisk::open(&one, (1 << 20) + 7, None, &mut || Ok(())).unwrap();
         let mut refused = |at, bytes: Option<&[u8]>| {
             coming.put(at, bytes).unwrap_err().message.replace(&one.display().to_string(), "one")
         };
@@ -361,7 +364,11 @@ mod tests {
         assert_eq!(refused(0, Some(&[1; 8])), "one has no block 0 of 8 bytes");
         assert_eq!(std::fs::metadata(&one).unwrap().len(), (1 << 20) + 7);
         assert_eq!(
-            ComingDisk::open(&one, 8, None).err().unwrap().message.replace(&one.display().to_string(), "one"),
+            ComingDisk::open(&one, 8, None, &mut || Ok(()))
+                .err()
+                .unwrap()
+                .message
+                .replace(&one.display().to_string(), "one"),
             "one is 1048583 bytes long, and 8 come"
         );
     }
@@ -378,7 +385,7 @@ mod tests {
             let file = File::create(&one).unwrap();
             file.set_len(size).unwrap();
             prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
-            let mut coming = ComingDisk::open(&other, size, None).unwrap();
+            let mut coming = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
             for pass in writes {
                 for (at, is_zero, length) in pass {
                     let (at, byte) = (at % size, if is_zero { 0 } else { 7 });

@@ -4,7 +4,7 @@
 use super::remote::{NOT_FOUND, Remote, SCHEME, SSH_FAILED, failure};
 use crate::client::peer::{Lost, RemotePeer};
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::environment::host_name;
+use crate::host::environment::{host_name, host_within};
 use crate::image::migration::{
     Answer, BlockDigests, Frame, Hello, MoveState, Offer, PROTOCOL, Request, State, TakenAway,
 };
@@ -63,7 +63,7 @@ impl OtherHost {
 
     fn call(&mut self) -> Result<(), Fault> {
         let argv = self.remote.peer(&["migrate-receive"], self.answer_within);
-        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING)?);
+        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING, host_within()?)?);
         Ok(())
     }
 
@@ -92,6 +92,7 @@ impl OtherHost {
             machine: machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
             is_replica: true,
+            signs: true,
             taken: Vec::new(),
         })?;
         self.ask(&Request::GiveUp)

@@ -74,6 +74,7 @@ mod find;
 mod freebsd;
 mod freeze;
 mod halves;
+mod hanging;
 mod help;
 mod helpers;
 mod hostile;

@@ -9,7 +9,7 @@ use crate::model::VmName;
 use serde_json::{Value, json};
 
 /// The protocol that this vmrun speaks; both sides have to speak the same. What was added to it without another number is left out by
-/// who does not know it: `taken` of a greeting, `given_up` of the answer to it.
+/// who does not know it: `taken` and `signs` of a greeting, `given_up` of the answer to it.
 pub(crate) const PROTOCOL: u64 = 2;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
@@ -29,6 +29,8 @@ pub(crate) struct Hello {
     pub(crate) from: String,
     /// Whether the machine stays there, and only a replica of it comes.
     pub(crate) is_replica: bool,
+    /// Whether who asks knows signs of life before an answer.
+    pub(crate) signs: bool,
     /// The replicas from which the machine was taken over, there or before.
     pub(crate) taken: Vec<Takeover>,
 }
@@ -124,7 +126,7 @@ impl Request {
             Self::Hello(hello) => json!({
                 "request": "hello", "protocol": hello.protocol, "vmrun": hello.vmrun, "id": hello.id,
                 "machine": hello.machine.as_str(), "from": hello.from,
-                "replica": hello.is_replica, "taken": hello.taken.iter().map(Takeover::value).collect::<Vec<_>>(),
+                "replica": hello.is_replica, "signs": hello.signs, "taken": hello.taken.iter().map(Takeover::value).collect::<Vec<_>>(),
             }),
             Self::Offer(offer) => json!({
                 "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
@@ -158,6 +160,7 @@ impl Request {
                 machine: of.text("machine")?.parse()?,
                 from: of.text("from")?.into(),
                 is_replica: of.switch("replica")?,
+                signs: !of.is_null("signs") && of.switch("signs")?,
                 taken: if of.is_null("taken") { Vec::new() } else { takeovers(of.list("taken")?)? },
             }),
             "offer" => Self::Offer(Box::new(Offer {
@@ -281,6 +284,7 @@ mod tests {
             machine: "web".parse().unwrap(),
             from: "vm5".into(),
             is_replica: true,
+            signs: true,
             taken: vec![Takeover { id: "fedcba9876543210".into(), from: "vm4".into(), at: 1_790_000_000 }],
         };
         let with = StartedWith {

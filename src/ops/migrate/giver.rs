@@ -226,6 +226,7 @@ impl<'a> Giver<'a> {
             machine: self.record.machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
             is_replica: self.is_replica,
+            signs: true,
             taken: replication::read(&self.settings, &self.record.machine)?.taken,
         })
     }
