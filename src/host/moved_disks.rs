@@ -7,6 +7,7 @@ use super::moves::sync_folder;
 use super::program::run;
 use super::settings::Settings;
 use super::sparse::{SparseDisk, Window};
+use super::volumes::locked;
 use crate::diag::Fault;
 use crate::image::archive::extents;
 use crate::image::migration::{BLOCK, BlockDigests, Made};
@@ -121,15 +122,33 @@ pub(crate) fn prepare_volume(
     half: &VolumeName,
     is_back: bool,
 ) -> Result<(), Fault> {
-    if settings.volume(half).exists() {
-        return Ok(());
+    if is_there(settings, half) {
+    } else if is_back && is_there(settings, &volume.name) {
+        run(&zfs("rename").arg(&volume.name).arg(half))?;
+    } else {
+        let volume = Volume { name: half.clone(), ..volume.clone() };
+        let change = DiskChange::MakeVolume { volume, device: settings.volume(half) };
+        change.commands().iter().try_for_each(|argv| run(argv).map(drop))?;
     }
-    if is_back && settings.volume(&volume.name).exists() {
-        return run(&zfs("rename").arg(&volume.name).arg(half)).map(drop);
+    if volume.encryption.is_some() { against_clear(half) } else { Ok(()) }
+}
+
+/// Whether a volume is there. One whose key is not loaded has no device.
+fn is_there(settings: &Settings, volume: &VolumeName) -> bool {
+    settings.volume(volume).exists() || run(&zfs("list").args(["-H", "-o", "name"]).arg(volume)).is_ok()
+}
+
+/// Refuses to write to a volume what is encrypted elsewhere, and would not be here.
+pub(crate) fn against_clear(volume: &VolumeName) -> Result<(), Fault> {
+    let text = run(&zfs("get").args(["-H", "-o", "value", "encryption,keystatus"]).arg(volume))?;
+    match text.lines().map(str::trim).collect::<Vec<_>>()[..] {
+        ["off" | "-", ..] => {
+            let fault = Fault::host(format!("the volume {volume} is not encrypted here, and it is on the other host"));
+            Err(fault.hint("remove it, so that it is made anew; or give it another name"))
+        }
+        [_, "available"] => Ok(()),
+        _ => Err(locked(volume.as_str())),
     }
-    let volume = Volume { name: half.clone(), ..volume.clone() };
-    let change = DiskChange::MakeVolume { volume, device: settings.volume(half) };
-    change.commands().iter().try_for_each(|argv| run(argv).map(drop))
 }
 
 /// Writes a text of a move under the name that it has meanwhile, and returns the number of its inode.
@@ -155,7 +174,7 @@ pub(crate) fn clone_volume(snapshot: &str, volume: &VolumeName) -> Result<(), Fa
 
 /// Removes a volume, if it is there.
 pub(crate) fn destroy_volume(settings: &Settings, volume: &VolumeName) -> Result<(), Fault> {
-    if settings.volume(volume).exists() { run(&zfs("destroy").arg(volume)).map(drop) } else { Ok(()) }
+    if is_there(settings, volume) { run(&zfs("destroy").arg(volume)).map(drop) } else { Ok(()) }
 }
 
 /// A disk that comes.
@@ -233,9 +252,9 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
         match one {
             Made::Volume(half, name) => {
                 let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
-                if settings.volume(&half).exists() {
+                if is_there(settings, &half) {
                     run(&zfs("rename").arg(&half).arg(&name))?;
-                } else if !settings.volume(&name).exists() {
+                } else if !is_there(settings, &name) {
                     return Err(gone(&name.to_string()));
                 }
             }
@@ -259,7 +278,7 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
 pub(crate) fn against_names(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
     let taken = |one: &Made| match one {
         Made::Volume(half, name) => {
-            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| settings.volume(&volume).exists());
+            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| is_there(settings, &volume));
             (is_there(half) && is_there(name)).then(|| name.clone())
         }
         Made::File(_, path, known) => (exists(path) && inode(path) != Some(*known)).then(|| path.display().to_string()),
@@ -281,7 +300,7 @@ pub(crate) fn undo(settings: &Settings, made: &[Made], is_named: bool) -> Result
         match one {
             Made::Volume(half, name) => {
                 let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
-                let is_half = settings.volume(&half).exists();
+                let is_half = is_there(settings, &half);
                 destroy_volume(settings, &half)?;
                 if is_named && !is_half {
                     destroy_volume(settings, &name)?;

@@ -33,12 +33,14 @@ pub(crate) struct OtherHost {
     has_answered: bool,
     /// Which replicas it has sent of those that its greeting named; nothing where it remembers none.
     given_up: Option<Vec<String>>,
+    /// Whether it makes volumes anew that are encrypted.
+    encrypts: bool,
 }
 
 impl OtherHost {
     /// Names it; it is not called yet.
     pub(crate) const fn new(name: String, remote: Remote, answer_within: Duration) -> Self {
-        Self { name, remote, answer_within, peer: None, has_answered: false, given_up: None }
+        Self { name, remote, answer_within, peer: None, has_answered: false, given_up: None, encrypts: false }
     }
 
     /// Whether it can be asked.
@@ -59,6 +61,11 @@ impl OtherHost {
     /// Returns which of the replicas that were taken it has sent, and has given up; told by its greeting.
     pub(crate) fn given_up(&self) -> &[String] {
         self.given_up.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it makes volumes anew that are encrypted; told by its greeting.
+    pub(crate) const fn encrypts(&self) -> bool {
+        self.encrypts
     }
 
     fn call(&mut self) -> Result<(), Fault> {
@@ -102,8 +109,8 @@ impl OtherHost {
     pub(crate) fn greet(&mut self, hello: Hello) -> Result<Option<MoveState>, Vec<Diagnostic>> {
         self.call()?;
         match self.answered(&Request::Hello(hello)) {
-            Ok(Answer::State(State { state, protocol: PROTOCOL, given_up, .. })) => {
-                self.given_up = given_up;
+            Ok(Answer::State(State { state, protocol: PROTOCOL, given_up, encrypts, .. })) => {
+                (self.given_up, self.encrypts) = (given_up, encrypts);
                 Ok(state)
             }
             Ok(Answer::State(State { protocol, vmrun, .. })) => {

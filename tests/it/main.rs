@@ -103,6 +103,7 @@ mod manual;
 mod marks;
 mod migrate;
 mod migrate_all;
+mod migrate_encrypted;
 mod migrate_refusals;
 mod monitor;
 mod mutants;

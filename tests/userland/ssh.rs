@@ -134,7 +134,7 @@ fn plain(state: &State, strike: Option<&Strike>, (host, words): (&str, &[&String
 
 /// Returns a message as a vmrun has it, or takes it, that knows of no takeovers.
 fn earlier(message: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(message).replace("\"given_up\":[],", "");
+    let text = String::from_utf8_lossy(message).replace("\"given_up\":[],", "").replace("\"encrypts\":true,", "");
     text.replace("\"request\":\"taken_over\"", "\"request\":\"what_is_not_known\"").into_bytes()
 }
 

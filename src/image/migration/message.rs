@@ -9,7 +9,7 @@ use crate::model::VmName;
 use serde_json::{Value, json};
 
 /// The protocol that this vmrun speaks; both sides have to speak the same. What was added to it without another number is left out by
-/// who does not know it: `taken` and `signs` of a greeting, `given_up` of the answer to it.
+/// who does not know it: `taken` and `signs` of a greeting, `given_up` and `encrypts` of the answer to it.
 pub(crate) const PROTOCOL: u64 = 2;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) vmrun: String,
     /// The replicas among those that were taken which he has sent; nothing of a vmrun that remembers no takeovers.
     pub(crate) given_up: Option<Vec<String>>,
+    /// Whether he makes volumes anew that are encrypted; one that does not would have them in the clear.
+    pub(crate) encrypts: bool,
 }
 
 /// A machine that was taken over from its replica.
@@ -193,7 +195,7 @@ impl Answer {
         let value = match self {
             Self::State(state) => json!({
                 "answer": "state", "state": state.state.map(MoveState::word), "protocol": state.protocol,
-                "vmrun": state.vmrun, "given_up": state.given_up,
+                "vmrun": state.vmrun, "given_up": state.given_up, "encrypts": state.encrypts,
             }),
             Self::Done => json!({ "answer": "done" }),
             Self::Refused(faults) => {
@@ -217,6 +219,7 @@ impl Answer {
                 state: if of.is_null("state") { None } else { Some(MoveState::of_word(of.text("state")?)?) },
                 protocol: of.number("protocol", u64::MAX)?,
                 vmrun: of.text("vmrun")?.into(),
+                encrypts: !of.is_null("encrypts") && of.switch("encrypts")?,
                 given_up: if of.is_null("given_up") { None } else { Some(texts(of.list("given_up")?)?) },
             }),
             "taken" => Self::Taken(if of.is_null("taken") { None } else { Some(taken(of.value("taken")?)?) }),
@@ -321,9 +324,9 @@ mod tests {
         let faults = vec![Fault::busy("no").hint("wait"), Fault::host("never")];
         let states = MoveState::ALL.map(Some).into_iter().chain([None]);
         let given_up = [None, Some(vec!["fedcba9876543210".to_string()])].into_iter().cycle();
-        let states = states
-            .zip(given_up)
-            .map(|(state, given_up)| Answer::State(State { state, protocol: 1, vmrun: "0.1.0".into(), given_up }));
+        let states = states.zip(given_up).map(|(state, given_up)| {
+            Answer::State(State { state, protocol: 1, vmrun: "0.1.0".into(), given_up, encrypts: true })
+        });
         let away = TakenAway { id: "0123456789abcdef".into(), at: 1_790_000_000, moved_to: Some("vm7".into()) };
         let others = [Answer::Done, Answer::Refused(faults), Answer::Taken(None), Answer::Taken(Some(away))];
         for answer in states.chain(others) {

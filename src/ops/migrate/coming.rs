@@ -95,7 +95,8 @@ fn answer(settings: &Settings, peer: &mut Peer, coming: &mut Option<Coming>, req
             }
             let (state, given_up) = (begun.state(), Some(begun.given_up.clone()));
             *coming = Some(begun);
-            Answer::State(State { state, protocol: PROTOCOL, vmrun: env!("CARGO_PKG_VERSION").into(), given_up })
+            let vmrun = env!("CARGO_PKG_VERSION").into();
+            Answer::State(State { state, protocol: PROTOCOL, vmrun, given_up, encrypts: true })
         }),
         (Request::TakenOver(machine, replicas), _) => {
             taken_here(settings, &machine, &replicas).map(Answer::Taken).map_err(Into::into)
