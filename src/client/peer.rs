@@ -4,13 +4,13 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::files::reason;
-use crate::host::peer::Heard;
+use crate::host::peer::{Heard, Told};
 use crate::host::spawn;
 use crate::image::migration::{Answer, Frame, Request};
 use crate::model::Argv;
-use std::io::{BufReader, BufWriter, ErrorKind, Read as _, Write as _};
+use std::io::{BufReader, BufWriter, ErrorKind, Read as _, Write};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -26,9 +26,11 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The other side.
 pub(crate) struct RemotePeer {
     child: Child,
-    to: Option<BufWriter<ChildStdin>>,
+    to: Option<BufWriter<Told>>,
     from: BufReader<Heard>,
     complaints: Receiver<String>,
+    /// How long it may say nothing, or take nothing, once it has answered.
+    silence: Duration,
     /// Whether it is none that one can speak with.
     is_wrong: bool,
 }
@@ -43,8 +45,9 @@ pub(crate) enum Lost {
 }
 
 impl RemotePeer {
-    /// Calls it. Its first answer has to come in time; others take as long as what is asked, and ssh tells of a connection that is dead.
-    pub(crate) fn call(argv: &Argv, greeting: Duration) -> Result<Self, Fault> {
+    /// Calls it. Its first answer has to come in time; others take as long as what is asked, but it must not be silent for too long: ssh
+    /// tells of a connection that is dead, and of nobody who hangs at its other end.
+    pub(crate) fn call(argv: &Argv, greeting: Duration, silence: Duration) -> Result<Self, Fault> {
         tracing::debug!("{argv}");
         let mut program = command(&argv.program);
         program.args(&argv.args).env("LC_ALL", "C");
@@ -68,25 +71,51 @@ impl RemotePeer {
             spawn::end(&mut child);
             return Err(fault);
         }
-        let (to, from) = (
-            BufWriter::with_capacity(CHUNK, to),
-            BufReader::with_capacity(CHUNK, Heard::new(from.into(), Some(greeting))),
-        );
-        Ok(Self { child, to: Some(to), from, complaints, is_wrong: false })
+        let to = match Told::new(to.into(), silence) {
+            Ok(to) => BufWriter::with_capacity(CHUNK, to),
+            Err(why) => {
+                spawn::end(&mut child);
+                return Err(Fault::host(format!("cannot write to {}: {}", argv.program, reason(&why))));
+            }
+        };
+        let from = BufReader::with_capacity(CHUNK, Heard::new(from.into(), Some(greeting)));
+        Ok(Self { child, to: Some(to), from, complaints, silence, is_wrong: false })
     }
 
     /// Sends a frame, which may wait for others here.
     pub(crate) fn send(&mut self, frame: &Frame) -> Result<(), Lost> {
-        let sent = self.to.as_mut().is_some_and(|to| frame.write(to).is_ok());
-        if sent { Ok(()) } else { Err(self.lost()) }
+        match self.to.as_mut().map(|to| frame.write(to)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(why)) if why.kind() == ErrorKind::TimedOut => Err(self.deaf()),
+            Some(Err(_)) | None => Err(self.lost()),
+        }
     }
 
-    /// Waits for a frame.
+    /// Why one is lost that takes nothing more, and is still there.
+    fn deaf(&mut self) -> Lost {
+        self.is_wrong = true;
+        Lost::Wrong(Fault::host("the other side has taken nothing for too long"))
+    }
+
+    /// Waits for a frame that is more than a sign of life.
     pub(crate) fn receive(&mut self) -> Result<Frame, Lost> {
-        let flushed = self.to.as_mut().is_some_and(|to| to.flush().is_ok());
+        loop {
+            let frame = self.received()?;
+            if frame != Frame::Still {
+                return Ok(frame);
+            }
+        }
+    }
+
+    fn received(&mut self) -> Result<Frame, Lost> {
+        let flushed = self.to.as_mut().map(Write::flush);
+        let flushed = match flushed {
+            Some(Err(why)) if why.kind() == ErrorKind::TimedOut => return Err(self.deaf()),
+            flushed => flushed.is_some_and(|flushed| flushed.is_ok()),
+        };
         match Frame::read(&mut self.from) {
             Ok(Some(frame)) => {
-                self.from.get_mut().patience = None;
+                self.from.get_mut().patience = Some(self.silence);
                 Ok(frame)
             }
             Ok(None) => Err(self.lost()),

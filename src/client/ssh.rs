@@ -99,8 +99,8 @@ impl Drop for Asking {
     }
 }
 
-/// Runs a command to its end, however long that takes. Whoever asks us to stop at a terminal does not ask it.
-pub(crate) fn run_apart(argv: &Argv) -> Answer {
+/// Runs a command to its end, or until it has taken so long. Whoever asks us to stop at a terminal does not ask it.
+pub(crate) fn run_apart(argv: &Argv, within: Duration) -> Answer {
     let (tell, heard) = channel();
     let mut child = match start(argv, true) {
         Ok(child) => child,
@@ -114,10 +114,11 @@ pub(crate) fn run_apart(argv: &Argv) -> Answer {
         spawn::end(&mut child);
         return Answer::Failed(fault.message);
     }
-    match (heard.recv(), child.wait()) {
-        (Ok((_, Answer::Ended(_, output, error))), Ok(status)) => Answer::Ended(code(status), output, error),
-        _ => Answer::Silent,
-    }
+    let Ok((_, Answer::Ended(_, output, error))) = heard.recv_timeout(within) else {
+        spawn::end(&mut child);
+        return Answer::Silent;
+    };
+    child.wait().map_or(Answer::Silent, |status| Answer::Ended(code(status), output, error))
 }
 
 /// Returns the status of a program as a shell has it.
@@ -177,6 +178,15 @@ mod tests {
         let ended = Answer::Ended(3, "a\n".into(), "b\n".into());
         let failed = Answer::Failed("/no/such/ssh is not installed here".into());
         assert_eq!(answers, [ended, failed, Answer::Silent, Answer::Ended(143, String::new(), String::new())]);
+        assert!(begin.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_command_that_is_run_to_its_end_has_its_time() {
+        let begin = Instant::now();
+        let ended = run_apart(&sh("echo a; exit 3"), Duration::from_secs(60));
+        assert_eq!(ended, Answer::Ended(3, "a\n".into(), String::new()));
+        assert_eq!(run_apart(&sh("exec sleep 60"), Duration::from_millis(50)), Answer::Silent);
         assert!(begin.elapsed() < Duration::from_secs(30));
     }
 

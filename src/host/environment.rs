@@ -1,12 +1,15 @@
 //! What this process was given: variables, and the system that it was built for.
 
 use super::Platform;
+use crate::diag::Fault;
+use crate::model::span;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How the variables begin that hold secrets.
 const SECRET: &str = "VMRUN_SECRET_";
@@ -91,6 +94,20 @@ pub(crate) fn keep_secret(name: &str, value: String) {
 #[expect(clippy::disallowed_methods, reason = "this is the door")]
 pub(crate) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// How long another host that was asked for something may say nothing: longer than a guest takes to power off. One whose connection
+/// stands while its storage does not answer would otherwise be waited for without end, and hold the machine.
+const HOST_WITHIN: Duration = Duration::from_secs(900);
+
+/// Returns how long another host that was asked for something may say nothing.
+///
+/// # Errors
+/// The variable that says so is no time.
+pub(crate) fn host_within() -> Result<Duration, Fault> {
+    const NAME: &str = "VMRUN_HOST_WITHIN";
+    let Some(text) = env(NAME).filter(|text| !text.is_empty()) else { return Ok(HOST_WITHIN) };
+    span::parse(&text).map_err(|why| Fault::usage(format!("{NAME} is {text:?}: {why}")))
 }
 
 /// Returns the name of this host; nothing if it is no text.

@@ -103,6 +103,11 @@ pub(crate) fn no_disk(path: &Path) -> Option<io::Error> {
     no_file(kind).filter(|_| !kind.is_block_device() && !kind.is_char_device())
 }
 
+/// Returns a folder as the system has it, with no link on the way; nothing where it is not there.
+pub(crate) fn real(folder: &Path) -> Option<PathBuf> {
+    folder.canonicalize().ok()
+}
+
 /// Returns a path from the root on, where it begins in a folder; in the working directory where that is none. Where `..` may lead
 /// past a link, the system says where.
 pub(crate) fn whole(folder: &Path, path: &Path) -> PathBuf {

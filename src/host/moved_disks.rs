@@ -7,6 +7,7 @@ use super::moves::sync_folder;
 use super::program::run;
 use super::settings::Settings;
 use super::sparse::{SparseDisk, Window};
+use super::volumes::locked;
 use crate::diag::Fault;
 use crate::image::archive::extents;
 use crate::image::migration::{BLOCK, BlockDigests, Made};
@@ -30,6 +31,9 @@ pub(crate) enum Seen<'a> {
 
 /// Who is told of it.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(Seen<'_>) -> Result<(), Fault>;
+
+/// Who is told, now and then, that something takes long and goes on.
+pub(crate) type Sign<'a> = &'a mut dyn FnMut() -> Result<(), Fault>;
 
 /// Reads a disk, and tells of each block that is not as it is known. Holes are not read.
 pub(crate) fn differing(disk: &SparseDisk, known: &mut BlockDigests, tell: Sink<'_>) -> Result<(), Fault> {
@@ -118,15 +122,33 @@ pub(crate) fn prepare_volume(
     half: &VolumeName,
     is_back: bool,
 ) -> Result<(), Fault> {
-    if settings.volume(half).exists() {
-        return Ok(());
+    if is_there(settings, half) {
+    } else if is_back && is_there(settings, &volume.name) {
+        run(&zfs("rename").arg(&volume.name).arg(half))?;
+    } else {
+        let volume = Volume { name: half.clone(), ..volume.clone() };
+        let change = DiskChange::MakeVolume { volume, device: settings.volume(half) };
+        change.commands().iter().try_for_each(|argv| run(argv).map(drop))?;
     }
-    if is_back && settings.volume(&volume.name).exists() {
-        return run(&zfs("rename").arg(&volume.name).arg(half)).map(drop);
+    if volume.encryption.is_some() { against_clear(half) } else { Ok(()) }
+}
+
+/// Whether a volume is there. One whose key is not loaded has no device.
+fn is_there(settings: &Settings, volume: &VolumeName) -> bool {
+    settings.volume(volume).exists() || run(&zfs("list").args(["-H", "-o", "name"]).arg(volume)).is_ok()
+}
+
+/// Refuses to write to a volume what is encrypted elsewhere, and would not be here.
+pub(crate) fn against_clear(volume: &VolumeName) -> Result<(), Fault> {
+    let text = run(&zfs("get").args(["-H", "-o", "value", "encryption,keystatus"]).arg(volume))?;
+    match text.lines().map(str::trim).collect::<Vec<_>>()[..] {
+        ["off" | "-", ..] => {
+            let fault = Fault::host(format!("the volume {volume} is not encrypted here, and it is on the other host"));
+            Err(fault.hint("remove it, so that it is made anew; or give it another name"))
+        }
+        [_, "available"] => Ok(()),
+        _ => Err(locked(volume.as_str())),
     }
-    let volume = Volume { name: half.clone(), ..volume.clone() };
-    let change = DiskChange::MakeVolume { volume, device: settings.volume(half) };
-    change.commands().iter().try_for_each(|argv| run(argv).map(drop))
 }
 
 /// Writes a text of a move under the name that it has meanwhile, and returns the number of its inode.
@@ -152,7 +174,7 @@ pub(crate) fn clone_volume(snapshot: &str, volume: &VolumeName) -> Result<(), Fa
 
 /// Removes a volume, if it is there.
 pub(crate) fn destroy_volume(settings: &Settings, volume: &VolumeName) -> Result<(), Fault> {
-    if settings.volume(volume).exists() { run(&zfs("destroy").arg(volume)).map(drop) } else { Ok(()) }
+    if is_there(settings, volume) { run(&zfs("destroy").arg(volume)).map(drop) } else { Ok(()) }
 }
 
 /// A disk that comes.
@@ -168,15 +190,15 @@ pub(crate) struct ComingDisk {
 }
 
 impl ComingDisk {
-    /// Opens it, and reads what it has by now.
-    pub(crate) fn open(path: &Path, size: u64, mode: Option<u32>) -> Result<Self, Fault> {
+    /// Opens it, and reads what it has by now. Whoever waits for that is told that it goes on.
+    pub(crate) fn open(path: &Path, size: u64, mode: Option<u32>, sign: Sign<'_>) -> Result<Self, Fault> {
         let disk = SparseDisk::open(path)?;
         if disk.size != size {
             let fault = Fault::host(format!("{} is {} bytes long, and {size} come", path.display(), disk.size));
             return Err(fault.hint("undo the move by `vmrun migrate --abort`, and begin anew"));
         }
         let mut digests = BlockDigests::default();
-        differing(&disk, &mut digests, &mut |_| Ok(()))?;
+        differing(&disk, &mut digests, &mut |_| sign())?;
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(io_fault("open", path))?;
         Ok(Self { file, path: path.into(), size, mode, digests })
     }
@@ -230,9 +252,9 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
         match one {
             Made::Volume(half, name) => {
                 let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
-                if settings.volume(&half).exists() {
+                if is_there(settings, &half) {
                     run(&zfs("rename").arg(&half).arg(&name))?;
-                } else if !settings.volume(&name).exists() {
+                } else if !is_there(settings, &name) {
                     return Err(gone(&name.to_string()));
                 }
             }
@@ -256,7 +278,7 @@ pub(crate) fn name(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
 pub(crate) fn against_names(settings: &Settings, made: &[Made]) -> Result<(), Fault> {
     let taken = |one: &Made| match one {
         Made::Volume(half, name) => {
-            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| settings.volume(&volume).exists());
+            let is_there = |volume: &String| volume.parse().is_ok_and(|volume| is_there(settings, &volume));
             (is_there(half) && is_there(name)).then(|| name.clone())
         }
         Made::File(_, path, known) => (exists(path) && inode(path) != Some(*known)).then(|| path.display().to_string()),
@@ -278,7 +300,7 @@ pub(crate) fn undo(settings: &Settings, made: &[Made], is_named: bool) -> Result
         match one {
             Made::Volume(half, name) => {
                 let (half, name): (VolumeName, VolumeName) = (half.parse()?, name.parse()?);
-                let is_half = settings.volume(&half).exists();
+                let is_half = is_there(settings, &half);
                 destroy_volume(settings, &half)?;
                 if is_named && !is_half {
                     destroy_volume(settings, &name)?;
@@ -334,7 +356,7 @@ mod tests {
         file.write_all_at(b"last", size - 4).unwrap();
         let known = prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
         assert_eq!(known, inode_of(&other));
-        let mut coming = ComingDisk::open(&other, size, None).unwrap();
+        let mut coming = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
         assert_eq!((sent(&one, &mut coming), sent(&one, &mut coming)), (2, 0));
         file.write_all_at(&[0; 5], 3).unwrap();
         file.write_all_at(b"middle", 20 << 20).unwrap();
@@ -342,7 +364,7 @@ mod tests {
         coming.sync().unwrap();
         assert!(std::fs::read(&one).unwrap() == std::fs::read(&other).unwrap());
         // What was sent before a crash is known by reading it.
-        let mut again = ComingDisk::open(&other, size, None).unwrap();
+        let mut again = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
         assert_eq!(again.digests, coming.digests);
         assert_eq!(sent(&one, &mut again), 0);
     }
@@ -351,7 +373,7 @@ mod tests {
     fn a_block_that_the_disk_has_not_is_refused() {
         let (_folder, one, _) = files();
         prepare_file(&one, Path::new("/no/such"), 0, (1 << 20) + 7).unwrap();
-        let mut coming = ComingDisk::open(&one, (1 << 20) + 7, None).unwrap();
+        let mut coming = ComingDisk::open(&one, (1 << 20) + 7, None, &mut || Ok(())).unwrap();
         let mut refused = |at, bytes: Option<&[u8]>| {
             coming.put(at, bytes).unwrap_err().message.replace(&one.display().to_string(), "one")
         };
@@ -361,7 +383,11 @@ mod tests {
         assert_eq!(refused(0, Some(&[1; 8])), "one has no block 0 of 8 bytes");
         assert_eq!(std::fs::metadata(&one).unwrap().len(), (1 << 20) + 7);
         assert_eq!(
-            ComingDisk::open(&one, 8, None).err().unwrap().message.replace(&one.display().to_string(), "one"),
+            ComingDisk::open(&one, 8, None, &mut || Ok(()))
+                .err()
+                .unwrap()
+                .message
+                .replace(&one.display().to_string(), "one"),
             "one is 1048583 bytes long, and 8 come"
         );
     }
@@ -378,7 +404,7 @@ mod tests {
             let file = File::create(&one).unwrap();
             file.set_len(size).unwrap();
             prepare_file(&other, Path::new("/no/such"), 0, size).unwrap();
-            let mut coming = ComingDisk::open(&other, size, None).unwrap();
+            let mut coming = ComingDisk::open(&other, size, None, &mut || Ok(())).unwrap();
             for pass in writes {
                 for (at, is_zero, length) in pass {
                     let (at, byte) = (at % size, if is_zero { 0 } else { 7 });

@@ -1,27 +1,29 @@
 //! The other side of a move, where it has called us: it speaks on our standard input, and is answered on our standard output.
 
-use super::process::timeout;
+use super::environment::host_within;
+use super::process::{set_nonblocking, timeout};
 use super::terminal::{self, Stream};
 use super::wait;
 use crate::diag::Fault;
 use crate::image::migration::Frame;
 use nix::poll::{PollFd, PollFlags};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write as _};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// How long the other side may say nothing: longer than a guest takes to power off. Who is gone without a word would otherwise hold
-/// the move for as long as TCP takes to find out.
-const SILENCE: Duration = Duration::from_secs(900);
-
 /// How much is read or written at once, in bytes.
 const CHUNK: usize = 256 << 10;
+
+/// How often who is asked for something that takes long says that it is under way. An answer may come at any moment instead.
+const SIGNS: Duration = Duration::from_secs(10);
 
 /// The other side.
 pub(crate) struct Peer {
     from: BufReader<Heard>,
     to: BufWriter<File>,
+    /// When it has last heard of us; nothing of one that knows no signs of life.
+    heard: Option<Instant>,
 }
 
 /// What comes, for as long as something does.
@@ -54,6 +56,42 @@ impl Read for Heard {
     }
 }
 
+/// Where we write, for as long as somebody reads. It is a descriptor that no other process writes to: it does not block from here on.
+pub(crate) struct Told {
+    to: File,
+    /// How long nothing may be taken.
+    patience: Duration,
+}
+
+impl Told {
+    /// Makes it of a descriptor.
+    pub(crate) fn new(to: OwnedFd, patience: Duration) -> io::Result<Self> {
+        set_nonblocking(to.as_fd())?;
+        Ok(Self { to: to.into(), patience })
+    }
+}
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let until = Instant::now() + self.patience;
+        loop {
+            match self.to.write(bytes) {
+                Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() >= until => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {
+                    wait::for_any(&mut [PollFd::new(self.to.as_fd(), PollFlags::POLLOUT)], timeout(Some(until)));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Peer {
     /// Takes our standard streams.
     pub(crate) fn of_standard_streams() -> Result<Self, Fault> {
@@ -64,8 +102,22 @@ impl Peer {
         let cannot = |error: io::Error| Fault::host(format!("there are no standard streams to speak on: {error}"));
         let from = io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?;
         let to = terminal::output().as_fd().try_clone_to_owned().map_err(cannot)?;
-        let (from, to) = (Heard::new(from, Some(SILENCE)), File::from(to));
-        Ok(Self { from: BufReader::with_capacity(CHUNK, from), to: BufWriter::with_capacity(CHUNK, to) })
+        let (from, to) = (Heard::new(from, Some(host_within()?)), File::from(to));
+        let (from, to) = (BufReader::with_capacity(CHUNK, from), BufWriter::with_capacity(CHUNK, to));
+        Ok(Self { from, to, heard: None })
+    }
+
+    /// Has it hear from now on that something takes long.
+    pub(crate) fn begin_signs(&mut self) {
+        self.heard = Some(Instant::now());
+    }
+
+    /// Says that what was asked for is under way, now and then.
+    pub(crate) fn sign(&mut self) -> Result<(), Fault> {
+        if self.heard.is_some_and(|heard| heard.elapsed() >= SIGNS) {
+            self.send([Frame::Still])?;
+        }
+        Ok(())
     }
 
     /// Waits for a frame; nothing where the other side has ended.
@@ -75,6 +127,7 @@ impl Peer {
 
     /// Sends frames.
     pub(crate) fn send(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), Fault> {
+        self.heard = self.heard.map(|_| Instant::now());
         let sent = frames.into_iter().try_for_each(|frame| frame.write(&mut self.to)).and_then(|()| self.to.flush());
         sent.map_err(|error| Fault::host(format!("the other side takes no answer: {error}")))
     }

@@ -423,7 +423,7 @@ impl Words {
     }
 }
 
-fn set_nonblocking(fd: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> nix::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }

@@ -2,7 +2,7 @@
 //! them is a machine of this host until somebody takes it.
 
 use super::files::{self, remove};
-use super::moved_disks::destroy_volume;
+use super::moved_disks::{Sign, destroy_volume};
 use super::moves::sync_folder;
 use super::reflink::{CopyWay, NewFile, has_reflinks};
 use super::settings::Settings;
@@ -108,7 +108,7 @@ pub(crate) fn destroy(settings: &Settings, record: &MoveRecord) -> Result<(), Fa
 }
 
 /// Has the files of a replica begin as those of an earlier one are, so that what has not changed since need not come.
-pub(crate) fn seed_files(made: &[Made], earlier: &[Made]) -> Result<(), Fault> {
+pub(crate) fn seed_files(made: &[Made], earlier: &[Made], sign: Sign<'_>) -> Result<(), Fault> {
     for one in made {
         let Made::File(half, path, _) = one else { continue };
         let from = earlier.iter().find_map(|old| match old {
@@ -117,7 +117,8 @@ pub(crate) fn seed_files(made: &[Made], earlier: &[Made]) -> Result<(), Fault> {
         });
         let Some(from) = from.filter(|from| files::is_file(from) && !files::exists(half)) else { continue };
         let way = if has_reflinks(from)? { CopyWay::Reflink } else { CopyWay::Data };
-        NewFile::of(from, half, way, &mut |_| true)?.name()?;
+        // Who is gone is found out by the answer.
+        NewFile::of(from, half, way, &mut |_| sign().is_ok())?.name()?;
     }
     Ok(())
 }

@@ -117,6 +117,11 @@ pub(crate) fn parent(host: &dyn Host, name: &VolumeName) -> Result<Option<Parent
     }
 }
 
+/// The fault of a dataset whose key nobody has loaded.
+pub(crate) fn locked(name: &str) -> Fault {
+    Fault::host(format!("the key of {name} is not loaded")).hint(Argv::new("zfs").args(["load-key", name]).to_string())
+}
+
 /// What has become of volumes in a world.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Volumes {

@@ -96,6 +96,10 @@ fn qcow2(head: &[u8]) -> Result<u64, Fault> {
 /// A sector of VMware's.
 const SECTOR: u64 = 512;
 
+/// Where QEMU reads the name of a parent, whatever the header says, and how far it reads (vmdk.c, desc_offset and DESC_SIZE).
+const DESCRIPTION: u64 = SECTOR;
+const DESCRIPTION_LENGTH: u64 = 20 * SECTOR;
+
 fn vmdk(head: &[u8]) -> Result<u64, Fault> {
     if !head.starts_with(b"KDMV") {
         // A description alone, or a disk of ESX in several files.
@@ -103,25 +107,42 @@ fn vmdk(head: &[u8]) -> Result<u64, Fault> {
     }
     let number = |at| Ok::<u64, Fault>(u64::from_le_bytes(bytes(head, at)?));
     let (capacity, at, length) = (number(12)?, number(28)?, number(36)?);
-    let begin = usize::try_from(at.saturating_mul(SECTOR)).unwrap_or(usize::MAX);
-    let length = usize::try_from(length.saturating_mul(SECTOR)).unwrap_or(usize::MAX);
-    let text = head.get(begin..).map(|rest| rest.get(..length).unwrap_or(rest)).unwrap_or_default();
-    let text = String::from_utf8_lossy(text);
-    let lines: Vec<&str> = text.split(['\n', '\0']).map(str::trim).collect();
-    let is_extent = |line: &&&str| ["RW ", "RDONLY ", "NOACCESS "].iter().any(|access| line.starts_with(access));
-    if lines.iter().filter(is_extent).count() > 1 {
+    if capacity == 0 {
+        // QEMU reads such a one by its description alone, as if that was a file of its own.
         return Err(names("extents"));
     }
-    let value = |key: &str| lines.iter().find_map(|line| line.strip_prefix(key)?.trim().strip_prefix('='));
-    let parent = value("parentCID").map(|text| text.trim().to_ascii_lowercase());
-    if parent.is_some_and(|parent| parent != "ffffffff") || value("parentFileNameHint").is_some() {
+    let text = |at: u64, length: u64| {
+        let [begin, length] = [at, length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let text = head.get(begin..).map(|rest| rest.get(..length).unwrap_or(rest)).unwrap_or_default();
+        described(&String::from_utf8_lossy(text))
+    };
+    text(at.saturating_mul(SECTOR), length.saturating_mul(SECTOR))?;
+    text(DESCRIPTION, DESCRIPTION_LENGTH)?;
+    Ok(capacity.saturating_mul(SECTOR))
+}
+
+/// Refuses a description that names another file.
+fn described(text: &str) -> Result<(), Fault> {
+    let is_extent = |line: &&str| ["RW ", "RDONLY ", "NOACCESS "].iter().any(|access| line.starts_with(access));
+    if text.split(['\n', '\0']).map(str::trim).filter(is_extent).count() > 1 {
+        return Err(names("extents"));
+    }
+    // Who reads it takes what stands after a key wherever that is, in a comment, too.
+    let is_each = |key: &str, known: &[&str]| {
+        text.match_indices(key).all(|(at, _)| {
+            let rest = text.get(at + key.len()..).unwrap_or_default().trim_start().strip_prefix('=');
+            let value =
+                rest.map(|rest| rest.trim_start().trim_start_matches('"').split(['"', '\r', '\n', '\0']).next());
+            value.flatten().is_none_or(|value| known.iter().any(|one| one.eq_ignore_ascii_case(value.trim())))
+        })
+    };
+    if text.contains("parentFileNameHint") || !is_each("parentCID", &["ffffffff"]) {
         return Err(names("parent"));
     }
-    let kind = value("createType").unwrap_or("\"monolithicSparse\"").trim().trim_matches('"');
-    if !["monolithicSparse", "streamOptimized"].contains(&kind) {
+    if !is_each("createType", &["monolithicSparse", "streamOptimized"]) {
         return Err(names("extents"));
     }
-    Ok(capacity.saturating_mul(SECTOR))
+    Ok(())
 }
 
 /// Where the first table of regions is (MS-VHDX 2.2.3), and what is looked for, by GUIDs as they stand in the file.
@@ -193,6 +214,35 @@ mod tests {
         assert_eq!(described(&sparse.replace("ffffffff", "01234567")), other("parent"));
         assert_eq!(described(&sparse.replace("monolithicSparse", "twoGbMaxExtentSparse")), other("extents"));
         assert_eq!(described(&(sparse.to_string() + "RW 16 SPARSE \"b.vmdk\"\n")), other("extents"));
+    }
+
+    /// What qemu-img 7.2 was seen to read: a comment, a description that the header does not name, and an image without a size.
+    #[test]
+    fn a_file_that_qemu_would_read_is_found_wherever_its_name_is_hidden() {
+        let sparse = "parentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW 16 SPARSE \"a.vmdk\"\n";
+        let image = |capacity: u8, at: u8, named: &str, usual: &str| {
+            let mut head = vec![0; 40 * 512];
+            head[..4].copy_from_slice(b"KDMV");
+            (head[12], head[28], head[36]) = (capacity, at, 1);
+            head[512..512 + usual.len()].copy_from_slice(usual.as_bytes());
+            let begin = usize::from(at) * 512;
+            head[begin..begin + named.len()].copy_from_slice(named.as_bytes());
+            message(&head)
+        };
+        let other = |what| format!("names another file, as its {what}, which would be read in its place");
+        assert_eq!(image(16, 30, sparse, sparse), "Source { form: Format(\"vmdk\"), size: Some(8192) }");
+        for (hidden, what) in [
+            ("#parentFileNameHint=\"/etc/master.passwd\"\n", "parent"),
+            ("x = parentFileNameHint\n", "parent"),
+            ("# parentCID=01234567\n", "parent"),
+            ("# createType=\"monolithicFlat\"\n", "extents"),
+            ("xcreateType = \"vmfs\"\n", "extents"),
+        ] {
+            let text = hidden.to_string() + sparse;
+            assert_eq!(image(16, 1, &text, ""), other(what), "{hidden}");
+            assert_eq!(image(16, 30, sparse, &text), other(what), "{hidden}");
+        }
+        assert_eq!(image(0, 1, sparse, ""), other("extents"));
     }
 
     #[test]

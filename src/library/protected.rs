@@ -75,6 +75,14 @@ pub(crate) fn is_systems(path: &Path) -> bool {
     !is_volume && SYSTEM.iter().any(|system| is_below(path, Path::new(system)))
 }
 
+/// The same of the folder that a link leads to: what is in /usr and is none of its own folders may be anybody's, as a home is that
+/// FreeBSD has in /usr/home.
+pub(crate) fn is_systems_by_link(real: &Path) -> bool {
+    let is_of_usr = |shared: &&&str| shared.starts_with("/usr/") && !["/usr/home", "/usr/local"].contains(shared);
+    let is_in_usr = is_below(real, Path::new("/usr"));
+    is_systems(real) && (!is_in_usr || SHARED.iter().filter(is_of_usr).any(|own| is_below(real, Path::new(own))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +93,16 @@ mod tests {
         assert!(below("/vm/a", "/vm") && below("/vm", "/vm") && below("/vm/a/b", "/vm/a/"));
         for path in ["/vmx", "vm/a", "/vm/../etc", "/vm/a/../..", "/etc"] {
             assert!(!below(path, "/vm"), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_a_folder_of_the_system_leads_there_and_one_to_a_home_does_not() {
+        for folder in ["/etc/cron.d", "/usr/local/etc/rc.d", "/usr/bin", "/var/cron/tabs", "/root"] {
+            assert!(is_systems_by_link(Path::new(folder)), "{folder}");
+        }
+        for folder in ["/usr/home/me", "/usr/vm", "/usr/local/vm", "/data/vm", "/dev/zvol/tank"] {
+            assert!(!is_systems_by_link(Path::new(folder)), "{folder}");
         }
     }
 

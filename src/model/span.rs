@@ -5,19 +5,23 @@ use std::time::Duration;
 /// How spans are written, for messages.
 pub(crate) const FORMS: &str = "write 60s, 2m or 500ms";
 
+/// The longest span: a hundred years. A clock cannot tell when one of any length is over.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Reads a span; digits alone are seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| FORMS)?;
     let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs).ok_or("too long");
-    match unit {
-        "ms" => Ok(Duration::from_millis(number)),
-        "" | "s" => seconds(1),
-        "m" => seconds(60),
-        "h" => seconds(3600),
-        "d" => seconds(86400),
-        _ => Err(FORMS),
-    }
+    let span = match unit {
+        "ms" => Duration::from_millis(number),
+        "" | "s" => seconds(1)?,
+        "m" => seconds(60)?,
+        "h" => seconds(3600)?,
+        "d" => seconds(86400)?,
+        _ => return Err(FORMS),
+    };
+    if span > LONGEST { Err("too long") } else { Ok(span) }
 }
 
 #[cfg(test)]
@@ -31,6 +35,9 @@ mod tests {
         for text in ["", "s", "1w", "1.5s", "-1s", "99999999999999999999s"] {
             assert_eq!(parse(text), Err(FORMS), "{text}");
         }
-        assert_eq!(parse("9999999999999999999h"), Err("too long"));
+        for text in ["9999999999999999999h", "36501d", "18446744073709551615", "18446744073709551615ms"] {
+            assert_eq!(parse(text), Err("too long"), "{text}");
+        }
+        assert_eq!(parse("36500d"), Ok(LONGEST));
     }
 }

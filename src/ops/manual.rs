@@ -239,6 +239,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("VMRUN_ZVOL_DIR", "The folder with the devices of ZFS's volumes, if not /dev/zvol."),
     ("VMRUN_KVM_DIR", "The folder in which dev/kvm, proc/cpuinfo and proc/uptime are looked for, if not /."),
     ("VMRUN_CGROUP_DIR", "The folder in which control groups are made, if not /sys/fs/cgroup: one that is delegated."),
+    (
+        "VMRUN_HOST_WITHIN",
+        "How long another host may say nothing that was asked to take or restart a machine, if not 15m.",
+    ),
     ("VMRUN_CONFIG", "The folder with the configuration and the secrets."),
     ("VMRUN_SECRET_NAME", "The secret `name`: VMRUN_SECRET_VNC is secret(\"vnc\")."),
     ("NO_COLOR", "No colour, even on a terminal."),

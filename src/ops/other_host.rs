@@ -4,7 +4,7 @@
 use super::remote::{NOT_FOUND, Remote, SCHEME, SSH_FAILED, failure};
 use crate::client::peer::{Lost, RemotePeer};
 use crate::diag::{Blame, Diagnostic, Fault};
-use crate::host::environment::host_name;
+use crate::host::environment::{host_name, host_within};
 use crate::image::migration::{
     Answer, BlockDigests, Frame, Hello, MoveState, Offer, PROTOCOL, Request, State, TakenAway,
 };
@@ -33,12 +33,14 @@ pub(crate) struct OtherHost {
     has_answered: bool,
     /// Which replicas it has sent of those that its greeting named; nothing where it remembers none.
     given_up: Option<Vec<String>>,
+    /// Whether it makes volumes anew that are encrypted.
+    encrypts: bool,
 }
 
 impl OtherHost {
     /// Names it; it is not called yet.
     pub(crate) const fn new(name: String, remote: Remote, answer_within: Duration) -> Self {
-        Self { name, remote, answer_within, peer: None, has_answered: false, given_up: None }
+        Self { name, remote, answer_within, peer: None, has_answered: false, given_up: None, encrypts: false }
     }
 
     /// Whether it can be asked.
@@ -61,9 +63,14 @@ impl OtherHost {
         self.given_up.as_deref().unwrap_or_default()
     }
 
+    /// Whether it makes volumes anew that are encrypted; told by its greeting.
+    pub(crate) const fn encrypts(&self) -> bool {
+        self.encrypts
+    }
+
     fn call(&mut self) -> Result<(), Fault> {
         let argv = self.remote.peer(&["migrate-receive"], self.answer_within);
-        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING)?);
+        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING, host_within()?)?);
         Ok(())
     }
 
@@ -92,6 +99,7 @@ impl OtherHost {
             machine: machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
             is_replica: true,
+            signs: true,
             taken: Vec::new(),
         })?;
         self.ask(&Request::GiveUp)
@@ -101,8 +109,8 @@ impl OtherHost {
     pub(crate) fn greet(&mut self, hello: Hello) -> Result<Option<MoveState>, Vec<Diagnostic>> {
         self.call()?;
         match self.answered(&Request::Hello(hello)) {
-            Ok(Answer::State(State { state, protocol: PROTOCOL, given_up, .. })) => {
-                self.given_up = given_up;
+            Ok(Answer::State(State { state, protocol: PROTOCOL, given_up, encrypts, .. })) => {
+                (self.given_up, self.encrypts) = (given_up, encrypts);
                 Ok(state)
             }
             Ok(Answer::State(State { protocol, vmrun, .. })) => {

@@ -1,6 +1,5 @@
 //! What `vmrun migrate` refuses, and in which words; what was refused has changed nothing.
 
-use super::migrate::VOLUME;
 use super::sandbox::{Done, same};
 use super::two_hosts::TwoHosts;
 use std::fs;
@@ -567,10 +566,10 @@ fn whoever_calls_and_is_no_vmrun_is_refused() {
 3 error: what the other side sent was cut off
 0 Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
 0 M�{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":\"install the same vmrun on both hosts\",\"message\":\"the vmrun here is 0.1.0 and moves machines by protocol 2, and the other one is x with protocol 3\"}]}
-0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
-0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
-0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
-0 MJ{\"answer\":\"state\",\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
+0 MZ{\"answer\":\"state\",\"encrypts\":true,\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}M~{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"that cannot be asked now: the move of web is not known here\"}]}
+0 MZ{\"answer\":\"state\",\"encrypts\":true,\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mr{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a move begins with a greeting, which comes once\"}]}
+0 MZ{\"answer\":\"state\",\"encrypts\":true,\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Mo{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a block came of a disk that nobody waits for\"}]}
+0 MZ{\"answer\":\"state\",\"encrypts\":true,\"given_up\":[],\"protocol\":2,\"state\":null,\"vmrun\":\"0.1.0\"}Md{\"answer\":\"refused\",\"faults\":[{\"code\":3,\"hint\":null,\"message\":\"a text came that nobody asked for\"}]}
 ");
     let kept =
         |text: &str| text.lines().filter(|line| !line.contains("config/moves")).map(String::from).collect::<Vec<_>>();
@@ -670,65 +669,4 @@ error: the vmrun of vm6 is 9.0 and moves machines by protocol 3
         assert!(!hosts.source.path("config/replication").exists());
     }
     assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
-}
-
-/// A machine on an encrypted volume, between hosts that both have ZFS.
-fn encrypted() -> TwoHosts {
-    let hosts = TwoHosts::new();
-    for host in [&hosts.source, &hosts.target] {
-        ["zfs", "zpool"].iter().for_each(|program| host.has(program));
-        host.write("fake/zfs", "filesystem zroot\tsize=107374182400\nfilesystem zroot/vm\n");
-    }
-    hosts.source.write("config/recipes/web.rhai", VOLUME);
-    let line = "zfs create -s -b 16K -o compression=lz4 -V 8M zroot/vm/web";
-    assert_eq!(hosts.source.finish(&mut hosts.source.shell(line)).code, 0);
-    let known = hosts.source.read("fake/zfs");
-    let locked = known.replace("volume zroot/vm/web\t", "volume zroot/vm/web\tencryption=aes-256-gcm\t");
-    assert_ne!(known, locked);
-    hosts.source.write("fake/zfs", &locked);
-    hosts
-}
-
-#[test]
-fn an_encrypted_volume_is_not_sent_in_the_clear_and_the_way_out_brings_it_there_as_it_is() {
-    let hosts = encrypted();
-    assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
-    let before = hosts.source.read("fake/zfs");
-    stays(
-        &hosts,
-        3,
-        "
-error: the volume zroot/vm/web is encrypted, and would be in the clear on the other host
- |
- = hint: `vmrun stop web` and `vmrun export web - --zfs-send | ssh HOST vmrun import -` have it there as it is; `zfs load-key zroot/vm/web` there \
-         takes who has its key, and `vmrun remove web` here comes before its start
-",
-    );
-    refused(
-        &hosts.source.run(&["replicate", "web", "vm6"]),
-        3,
-        "
-error: the volume zroot/vm/web is encrypted, and would be in the clear on the other host
- |
- = hint: `vmrun export web FILE --zfs-send` keeps it as it is, for who has its key
-",
-    );
-    assert_eq!(hosts.source.read("fake/zfs"), before);
-    // The way out.
-    assert_eq!(hosts.source.run(&["stop", "web"]).code, 0);
-    let export = hosts.source.run(&["export", "web", "web.tar", "--zfs-send"]);
-    assert_eq!(export.code, 0, "{export:?}");
-    fs::copy(hosts.source.path("web.tar"), hosts.target.path("web.tar")).unwrap();
-    let import = hosts.target.run(&["import", "web.tar"]);
-    assert_eq!(import.code, 0, "{import:?}");
-    assert!(import.stderr.contains("zfs load-key zroot/vm/web"), "{import:?}");
-    let done = hosts.source.run(&["remove", "web", "--recipe", "--yes"]);
-    assert_eq!(done.code, 0, "{done:?}");
-    let done = hosts.target.run(&["start", "web"]);
-    assert!(done.code != 0 && done.stderr.contains("zfs load-key"), "{done:?}");
-    // What zfs-load-key(8) does.
-    let locked = hosts.target.read("fake/zfs");
-    hosts.target.write("fake/zfs", &locked.replace("keystatus=unavailable", "keystatus=available"));
-    let done = hosts.target.run(&["start", "web"]);
-    assert_eq!((done.code, TwoHosts::runs(&hosts.target)), (0, true), "{done:?}");
 }

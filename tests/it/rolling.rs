@@ -31,7 +31,7 @@ fn recipe(host: &Host, name: &str, before: &str) {
 }
 
 /// All of them run.
-fn running() -> TwoHosts {
+pub(super) fn running() -> TwoHosts {
     let hosts = fleet();
     ended(&hosts.target.run(&["start", "db"]), 0, "vmrun: db runs");
     ended(&hosts.source.run(&["start", "web", "lab"]).sorted(), 0, "vmrun: lab runs\nvmrun: web runs");
@@ -58,7 +58,7 @@ fn changed(before: [Option<u32>; 4], now: [Option<u32>; 4]) -> Vec<&'static str>
 
 /// Compares what was said; how long a machine took is `[time]`.
 #[track_caller]
-fn said(done: &Done, code: i32, stderr: &str) {
+pub(super) fn said(done: &Done, code: i32, stderr: &str) {
     let timed = |line: &str| match line.split_once(" is back after ") {
         Some((head, _)) => format!("{head} is back after [time]\n"),
         None => format!("{line}\n"),

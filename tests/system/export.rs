@@ -536,6 +536,19 @@ fn a_hostile_export_is_refused_before_anything_is_written() {
     // Where the stream would put a disk counts for nothing.
     let said = says("virtio_blk(\"data.img\")", "virtio_blk(\"/etc/d.x\")");
     assert_eq!(said, "error: /etc/d.x would be in a folder of the system, and is a disk");
+    // Nor is it where somebody reads what is there by its name: the forged recipe is as long as the exported one.
+    fs::create_dir_all(other.path("config/recipes")).unwrap();
+    std::os::unix::fs::symlink("/etc", other.path("config/recipes/e")).unwrap();
+    let hidden = "would be hidden, where programs look for their settings, and is a disk";
+    for (path, expected) in [
+        ("/.bashrc", format!("/.bashrc {hidden}")),
+        (".img.img", format!("[tmp]/config/recipes/.img.img {hidden}")),
+        ("abc.rhai", "[tmp]/config/recipes/abc.rhai has the name of a recipe or of its pins, and is a disk".into()),
+        ("e/dd.img", "[tmp]/config/recipes/e/dd.img would be in a folder of the system, and is a disk".into()),
+    ] {
+        let said = says("virtio_blk(\"data.img\")", &format!("virtio_blk(\"{path}\")"));
+        assert_eq!(said, format!("error: {expected}"));
+    }
     let said = says("\"5\": virtio_blk(\"data.img\"),", &" ".repeat(28));
     assert!(said.ends_with("/config/recipes/data.img, and its recipe has not"), "{said}");
     // More than the manifest says never comes.

@@ -4,8 +4,8 @@
 //! `at HOST FOLDER`, the one that is reached by that name; `vmrun PATH`, the program there; `earlier`, which has that seem to be one that
 //! remembers no takeovers; `together COUNT`, which lets nobody through before so many have called; `strike WHEN WHO WHAT`. WHAT is a frame:
 //! `take`, the request; `re:take`, the answer to it; `block`, one of a disk; `text` and `digests`. WHO dies by SIGKILL: `source`, which
-//! has called us, `target`, which we have called, or `ssh`, which we are;
-//! WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
+//! has called us, `target`, which we have called, or `ssh`, which we are. `hang` is nobody: nothing more is passed on then, either way, and
+//! nobody ends. WHEN is `before` the frame is passed on or `after` that; `struck` tells that it happened. It reads frames by itself, and shares no code with who speaks them.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -21,6 +21,9 @@ use crate::state::State;
 
 /// What ssh(1) ends with when it fails itself (ssh(1), EXIT STATUS).
 const SSH_FAILED: u8 = 255;
+
+/// As long as any test waits for who hangs; who waits for longer fails.
+const FOR_EVER: Duration = Duration::from_secs(300);
 
 /// Who dies, and when.
 #[derive(Clone)]
@@ -108,6 +111,9 @@ fn plain(state: &State, strike: Option<&Strike>, (host, words): (&str, &[&String
     let strike = strike.filter(|strike| strike.what == said.join("_"));
     let hit = |strike: &Strike| {
         let _ = std::fs::write(state.path("struck"), &strike.what);
+        if strike.who == "hang" {
+            thread::sleep(FOR_EVER);
+        }
         if strike.who == "source" {
             let _ = kill(nix::unistd::getppid(), Signal::SIGKILL);
         }
@@ -128,7 +134,7 @@ fn plain(state: &State, strike: Option<&Strike>, (host, words): (&str, &[&String
 
 /// Returns a message as a vmrun has it, or takes it, that knows of no takeovers.
 fn earlier(message: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(message).replace("\"given_up\":[],", "");
+    let text = String::from_utf8_lossy(message).replace("\"given_up\":[],", "").replace("\"encrypts\":true,", "");
     text.replace("\"request\":\"taken_over\"", "\"request\":\"what_is_not_known\"").into_bytes()
 }
 
@@ -146,6 +152,9 @@ impl Line {
                 head[1..].copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(0).to_be_bytes());
             }
             let strike = self.strike.as_ref().filter(|strike| strike.what == what);
+            if self.strike.as_ref().is_some_and(|strike| strike.who == "hang") && self.struck.exists() {
+                thread::sleep(FOR_EVER);
+            }
             strike.filter(|strike| strike.is_before).inspect(|strike| self.hit(strike));
             to.write_all(&head)?;
             to.write_all(&bytes)?;
@@ -174,6 +183,10 @@ impl Line {
 
     /// Kills who is meant; nothing more is passed on by us then.
     fn hit(&self, strike: &Strike) {
+        if strike.who == "hang" {
+            let _ = std::fs::write(&self.struck, &strike.what);
+            thread::sleep(FOR_EVER);
+        }
         let pid = match strike.who.as_str() {
             "source" => nix::unistd::getppid(),
             "target" => Pid::from_raw(i32::try_from(self.target).unwrap_or(-1)),

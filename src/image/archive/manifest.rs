@@ -4,7 +4,7 @@
 use super::{DOCUMENT, header};
 use crate::diag::Fault;
 use crate::image::fields::Fields;
-use crate::model::volume::{Volume, VolumeName};
+use crate::model::volume::{Encryption, Volume, VolumeKey, VolumeName};
 use crate::model::{Size, VmName, is_recipe};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,6 +161,13 @@ impl DiskPart {
                 put("sparse", json!(volume.is_sparse));
                 volume.block.iter().for_each(|block| put("volblocksize", json!(block.get())));
                 volume.compression.iter().for_each(|how| put("compression", json!(how)));
+                if let Some(Encryption { cipher, key }) = &volume.encryption {
+                    put("encryption", json!(cipher));
+                    key.iter().for_each(|key| {
+                        put("keyformat", json!(key.format));
+                        put("keylocation", json!(key.location()));
+                    });
+                }
             }
         }
         Value::Object(fields)
@@ -211,6 +218,14 @@ impl Manifest {
     /// Returns the name of the recipe's file.
     pub(crate) fn recipe(&self) -> &str {
         self.texts.first().map_or("", |text| &text.name)
+    }
+
+    /// Returns a volume that is made anew as one that is encrypted.
+    pub(crate) fn encrypted(&self) -> Option<&VolumeName> {
+        self.disks.iter().find_map(|disk| match &disk.home {
+            Home::Volume(Volume { name, encryption: Some(_), .. }) => Some(name),
+            Home::Volume(_) | Home::File(_) => None,
+        })
     }
 
     /// Returns how much all disks took.
@@ -281,8 +296,20 @@ fn volume(of: &Fields<'_>, size: Size) -> Result<Volume, Fault> {
     let block = if of.has("volblocksize") { Some(of.number("volblocksize", u64::MAX)?) } else { None };
     let compression = if of.has("compression") { Some(of.text("compression")?.to_string()) } else { None };
     let is_sparse = of.switch("sparse")?;
-    let volume = Volume { name, size, block: block.map(Size::bytes), is_sparse, compression, encryption: None };
+    let (block, encryption) = (block.map(Size::bytes), encryption(of)?);
+    let volume = Volume { name, size, block, is_sparse, compression, encryption };
     volume.against().map_or(Ok(volume), |(_, fault)| Err(fault))
+}
+
+/// Reads how a volume is encrypted that is made anew, by a key that is there already.
+fn encryption(of: &Fields<'_>) -> Result<Option<Encryption>, Fault> {
+    if !of.has("encryption") {
+        return Ok(None);
+    }
+    let cipher = of.text("encryption")?.to_string();
+    let is_own = of.has("keylocation");
+    let key = is_own.then(|| VolumeKey::parse(Some(of.text("keyformat")?.into()), of.text("keylocation")?));
+    Ok(Some(Encryption { cipher, key: key.transpose()? }))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::model::VmName;
 use serde_json::{Value, json};
 
 /// The protocol that this vmrun speaks; both sides have to speak the same. What was added to it without another number is left out by
-/// who does not know it: `taken` of a greeting, `given_up` of the answer to it.
+/// who does not know it: `taken` and `signs` of a greeting, `given_up` and `encrypts` of the answer to it.
 pub(crate) const PROTOCOL: u64 = 2;
 /// How many faults are sent at most.
 const FAULTS: usize = 100;
@@ -29,6 +29,8 @@ pub(crate) struct Hello {
     pub(crate) from: String,
     /// Whether the machine stays there, and only a replica of it comes.
     pub(crate) is_replica: bool,
+    /// Whether who asks knows signs of life before an answer.
+    pub(crate) signs: bool,
     /// The replicas from which the machine was taken over, there or before.
     pub(crate) taken: Vec<Takeover>,
 }
@@ -44,6 +46,8 @@ pub(crate) struct State {
     pub(crate) vmrun: String,
     /// The replicas among those that were taken which he has sent; nothing of a vmrun that remembers no takeovers.
     pub(crate) given_up: Option<Vec<String>>,
+    /// Whether he makes volumes anew that are encrypted; one that does not would have them in the clear.
+    pub(crate) encrypts: bool,
 }
 
 /// A machine that was taken over from its replica.
@@ -124,7 +128,7 @@ impl Request {
             Self::Hello(hello) => json!({
                 "request": "hello", "protocol": hello.protocol, "vmrun": hello.vmrun, "id": hello.id,
                 "machine": hello.machine.as_str(), "from": hello.from,
-                "replica": hello.is_replica, "taken": hello.taken.iter().map(Takeover::value).collect::<Vec<_>>(),
+                "replica": hello.is_replica, "signs": hello.signs, "taken": hello.taken.iter().map(Takeover::value).collect::<Vec<_>>(),
             }),
             Self::Offer(offer) => json!({
                 "request": "offer", "manifest": offer.manifest.text(), "with": offer.with.value(),
@@ -158,6 +162,7 @@ impl Request {
                 machine: of.text("machine")?.parse()?,
                 from: of.text("from")?.into(),
                 is_replica: of.switch("replica")?,
+                signs: !of.is_null("signs") && of.switch("signs")?,
                 taken: if of.is_null("taken") { Vec::new() } else { takeovers(of.list("taken")?)? },
             }),
             "offer" => Self::Offer(Box::new(Offer {
@@ -190,7 +195,7 @@ impl Answer {
         let value = match self {
             Self::State(state) => json!({
                 "answer": "state", "state": state.state.map(MoveState::word), "protocol": state.protocol,
-                "vmrun": state.vmrun, "given_up": state.given_up,
+                "vmrun": state.vmrun, "given_up": state.given_up, "encrypts": state.encrypts,
             }),
             Self::Done => json!({ "answer": "done" }),
             Self::Refused(faults) => {
@@ -214,6 +219,7 @@ impl Answer {
                 state: if of.is_null("state") { None } else { Some(MoveState::of_word(of.text("state")?)?) },
                 protocol: of.number("protocol", u64::MAX)?,
                 vmrun: of.text("vmrun")?.into(),
+                encrypts: !of.is_null("encrypts") && of.switch("encrypts")?,
                 given_up: if of.is_null("given_up") { None } else { Some(texts(of.list("given_up")?)?) },
             }),
             "taken" => Self::Taken(if of.is_null("taken") { None } else { Some(taken(of.value("taken")?)?) }),
@@ -281,6 +287,7 @@ mod tests {
             machine: "web".parse().unwrap(),
             from: "vm5".into(),
             is_replica: true,
+            signs: true,
             taken: vec![Takeover { id: "fedcba9876543210".into(), from: "vm4".into(), at: 1_790_000_000 }],
         };
         let with = StartedWith {
@@ -317,9 +324,9 @@ mod tests {
         let faults = vec![Fault::busy("no").hint("wait"), Fault::host("never")];
         let states = MoveState::ALL.map(Some).into_iter().chain([None]);
         let given_up = [None, Some(vec!["fedcba9876543210".to_string()])].into_iter().cycle();
-        let states = states
-            .zip(given_up)
-            .map(|(state, given_up)| Answer::State(State { state, protocol: 1, vmrun: "0.1.0".into(), given_up }));
+        let states = states.zip(given_up).map(|(state, given_up)| {
+            Answer::State(State { state, protocol: 1, vmrun: "0.1.0".into(), given_up, encrypts: true })
+        });
         let away = TakenAway { id: "0123456789abcdef".into(), at: 1_790_000_000, moved_to: Some("vm7".into()) };
         let others = [Answer::Done, Answer::Refused(faults), Answer::Taken(None), Answer::Taken(Some(away))];
         for answer in states.chain(others) {

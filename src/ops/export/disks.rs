@@ -9,7 +9,7 @@ use crate::host::system::System;
 use crate::host::{files, volumes};
 use crate::image::archive::{DiskForm, DiskPart, Home, Role};
 use crate::model::argv::quote;
-use crate::model::volume::{DiskPlace, Volume, VolumeName};
+use crate::model::volume::{DiskPlace, Encryption, Volume, VolumeKey, VolumeName};
 use crate::model::{Argv, Size};
 use crate::ops::machine_disks::{MachineDisk, MachineDisks};
 use std::path::PathBuf;
@@ -56,6 +56,12 @@ fn own_disk(
     let path = disk.place.path();
     // No recipe makes a device.
     if !matches!(disk.place, DiskPlace::Device(_)) && !files::exists(path) {
+        // One whose key is not loaded has no device.
+        if let DiskPlace::Volume(name, _) = &disk.place
+            && volumes::volume(host, name)?.is_some_and(|fact| fact.is_locked)
+        {
+            return Err(volumes::locked(name.as_str()));
+        }
         let fault = Fault::host(format!("{}, a disk of {}, is not there", path.display(), machine.name()));
         let recipe = quote(&machine.wanted.path.display().to_string());
         return Err(fault.hint(format!("`vmrun run {recipe} --init` makes what the recipe makes")));
@@ -100,27 +106,52 @@ struct FoundVolume {
     is_encrypted: bool,
 }
 
-/// Returns what a volume is made as again whose bytes are read.
+/// Returns what a volume is made as again whose bytes are read: one that is encrypted is so again, by a key that is there already.
 fn in_the_clear(host: &System, name: &VolumeName, machine: &MachineDisks, aim: ReadAim) -> Result<Volume, Fault> {
     let (found, vm) = (volume(host, name)?, machine.name());
     if !found.is_encrypted {
         return Ok(found.volume);
     }
-    let (clear, hint) = match aim {
-        ReadAim::Export => ("in an export", "`vmrun export … --zfs-send` has it as it is, for who has its key".into()),
-        // Who starts it there needs its key, which nobody sends: a move that stopped it first would end with a machine that starts nowhere.
-        ReadAim::Move => (
-            "on the other host",
-            format!(
-                "`vmrun stop {vm}` and `vmrun export {vm} - --zfs-send | ssh HOST vmrun import -` have it there as it is; \
-                 `zfs load-key {name}` there takes who has its key, and `vmrun remove {vm}` here comes before its start"
-            ),
-        ),
-        ReadAim::Replica => {
-            ("on the other host", format!("`vmrun export {vm} FILE --zfs-send` keeps it as it is, for who has its key"))
-        }
+    let anew = if matches!(aim, ReadAim::Export) { None } else { encryption(host, name)? };
+    if let Some(encryption) = anew {
+        return Ok(Volume { encryption: Some(encryption), ..found.volume });
+    }
+    let what = match aim {
+        ReadAim::Export => "would be in the clear in an export",
+        ReadAim::Move | ReadAim::Replica => "no file has its key, so that another host cannot make it anew",
     };
-    Err(Fault::host(format!("the volume {name} is encrypted, and would be in the clear {clear}")).hint(hint))
+    let hint = match aim {
+        ReadAim::Export => "`vmrun export … --zfs-send` has it as it is, for who has its key".into(),
+        // A move that stopped it first would end with a machine that starts nowhere.
+        ReadAim::Move => format!(
+            "`zfs set keylocation=file:///etc/vm/{vm}.key {name}` here, with that file on both hosts; or `vmrun stop {vm}` and \
+             `vmrun export {vm} - --zfs-send | ssh HOST vmrun import -` have it there as it is, `zfs load-key {name}` there takes \
+             who has its key, and `vmrun remove {vm}` here comes before its start"
+        ),
+        ReadAim::Replica => format!(
+            "`zfs set keylocation=file:///etc/vm/{vm}.key {name}` here, with that file on both hosts; or \
+             `vmrun export {vm} FILE --zfs-send` keeps it as it is, for who has its key"
+        ),
+    };
+    Err(Fault::host(format!("the volume {name} is encrypted, and {what}")).hint(hint))
+}
+
+/// Returns how a volume is encrypted that another host makes anew: by its own key, from a file, or by that of the filesystem that it is
+/// in. Nothing of one whose key is asked for (zfsprops(7), encryptionroot, keylocation).
+fn encryption(host: &System, name: &VolumeName) -> Result<Option<Encryption>, Fault> {
+    let properties = "encryption,encryptionroot,keyformat,keylocation,keystatus";
+    let answer = host.query(&Argv::new("zfs").args(["get", "-Hp", "-o", "value", properties]).arg(name))?;
+    let [cipher, root, format, location, status] = answer.lines().map(str::trim).collect::<Vec<_>>()[..] else {
+        return Ok(None);
+    };
+    if status == "unavailable" {
+        return Err(volumes::locked(root));
+    }
+    let cipher = cipher.to_string();
+    if root != name.as_str() {
+        return Ok(Some(Encryption { cipher, key: None }));
+    }
+    Ok(VolumeKey::parse(Some(format.into()), location).ok().map(|key| Encryption { cipher, key: Some(key) }))
 }
 
 fn volume(host: &System, name: &VolumeName) -> Result<FoundVolume, Fault> {

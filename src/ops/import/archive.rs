@@ -3,6 +3,7 @@
 //! The stream is somebody else's. Its recipe is rehearsed before anything is written, and what that has for disks is where they are
 //! put: not where the stream says.
 
+mod place;
 mod relocation;
 mod space;
 
@@ -16,7 +17,6 @@ pub(crate) use crate::host::zstd::Unpacker;
 use crate::host::{Facts as _, Host as _, files, volumes};
 use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role, TextPart};
 use crate::import::proof;
-use crate::library::protected::is_systems;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::{DiskPlace, VolumeName};
 use crate::model::{Argv, Machine, VmName, is_recipe};
@@ -28,6 +28,7 @@ use crate::ops::{known, settings};
 use crate::script::Recipe;
 use crate::script::library_store::LibraryStore;
 use crate::supervise::recovery;
+pub(in crate::ops) use place::against_place;
 use relocation::Targets;
 pub(in crate::ops) use space::against_space;
 use std::collections::BTreeMap;
@@ -168,7 +169,9 @@ impl Plan {
         let whole = files::whole(Path::new(""), &recipe);
         let differences = differences(manifest, &machine.machine, &places, whole.parent().unwrap_or(Path::new("")));
         for (part, place) in relocated.disks.iter().zip(&places) {
-            against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
+            let recipes = recipe.parent().unwrap_or(Path::new(""));
+            against_place(part, place, recipes)?;
+            place::against_foreign(place, [whole.parent(), targets.folder()])?;
         }
         against_space(&host, &relocated, &places)?;
         Ok(Self { recipe, texts, contents, places, differences })
@@ -390,26 +393,6 @@ fn is_of(part: &DiskPart, value: &str) -> bool {
 fn not_of_recipe(disk: &str) -> Fault {
     let fault = Fault::new(format!("the export has the disk {disk}, and its recipe has not"));
     fault.hint("nothing is written that the recipe does not name; who made the export?")
-}
-
-/// Refuses a place that belongs to the system, or whose folder is not there; that of the recipe is made.
-pub(in crate::ops) fn against_place(part: &DiskPart, place: &Place, recipes: &Path) -> Result<(), Fault> {
-    let Place::File(path) = place else { return Ok(()) };
-    let shown = path.display();
-    if is_systems(path) {
-        let fault = Fault::new(format!("{shown} would be in a folder of the system, and is a disk"));
-        return Err(fault.hint("an import puts none there; who made the export?"));
-    }
-    if files::length(path).is_some_and(|length| length != part.size.get()) {
-        let fault = Fault::host(format!("{shown} is there already, and is another disk"));
-        return Err(fault.hint("an import writes over nothing: move it away, or remove it"));
-    }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    if files::is_folder(folder) || folder == recipes {
-        return Ok(());
-    }
-    let fault = Fault::host(format!("the folder {} is not there", folder.display()));
-    Err(fault.hint(Argv::new("mkdir").arg("-p").arg(folder.display()).to_string()))
 }
 
 /// Refuses volumes on a host that has none, and streams of zfs-send(8) where nothing receives them.

@@ -4,11 +4,13 @@ use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::disks::DiskChange;
 use crate::host::moved_disks::{self, half, half_volume, inode_of};
 use crate::host::restore::Place;
+use crate::host::system::System;
 use crate::host::worlds::rehearsal::Rehearsal;
-use crate::host::{Effect, Effects as _, Settings, files};
+use crate::host::{Effect, Effects as _, Settings, files, volumes};
 use crate::image::archive::DiskPart;
 use crate::image::migration::{Made, MoveRecord, Offer};
 use crate::library::{LOCK, MANIFEST};
+use crate::model::volume::{Encryption, Volume, VolumeKey};
 use crate::model::{Argv, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::import::archive::{
@@ -47,6 +49,7 @@ impl Arrival {
             against_place(part, place, recipe.parent().unwrap_or(Path::new("")))?;
         }
         let host = settings::host(false)?;
+        places.iter().try_for_each(|place| against_volume(&host, place, is_back))?;
         against_space(&host, content.manifest, &places)?;
         against_difference(content, &machine, &places, &recipe)?;
         rehearse(offer, content, &recipe, &places)?;
@@ -212,8 +215,43 @@ fn against_disk(place: &Place, nonce: Option<&String>, id: &str, is_back: bool) 
     if is_back || !files::exists(path) {
         return Ok(());
     }
-    let fault = Fault::host(format!("{} is here already", path.display()));
-    Err(fault.hint("nothing is written over: move it away, or remove it; --shared if both hosts see the same disk"))
+    Err(here_already(path.display()))
+}
+
+/// Refuses a volume that is here already, though it may have no device, and one that would have no key here: none is sent.
+fn against_volume(host: &System, place: &Place, is_back: bool) -> Result<(), Fault> {
+    let Place::Volume(Volume { name, encryption, .. }, _) = place else { return Ok(()) };
+    if volumes::volume(host, name)?.is_some() {
+        return match (is_back, encryption) {
+            (false, _) => Err(here_already(name)),
+            (true, Some(_)) => moved_disks::against_clear(name),
+            (true, None) => Ok(()),
+        };
+    }
+    let Some(Encryption { key, .. }) = encryption else { return Ok(()) };
+    if let Some(VolumeKey { file, .. }) = key {
+        if files::is_file(file) {
+            return Ok(());
+        }
+        let fault = Fault::host(format!("{}, which has the key of the volume {name}, is not there", file.display()));
+        return Err(fault.hint("no key is sent with a machine: bring it there, readable for root alone"));
+    }
+    match volumes::parent(host, name)? {
+        Some(parent) if parent.is_locked => Err(volumes::locked(name.parent())),
+        Some(parent) if !parent.is_encrypted => {
+            let above = name.parent();
+            let fault =
+                Fault::host(format!("{above} is not encrypted, and on the other host it has the key of {name}"));
+            Err(fault
+                .hint("have it be encrypted on both hosts, or give the volume a key of its own: `man zfs-change-key`"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn here_already(place: impl std::fmt::Display) -> Fault {
+    let fault = Fault::host(format!("{place} is here already"));
+    fault.hint("nothing is written over: move it away, or remove it; --shared if both hosts see the same disk")
 }
 
 /// Refuses a machine that would be another one here.

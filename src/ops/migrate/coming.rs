@@ -3,7 +3,7 @@
 use super::arrival::Arrival;
 use super::start;
 use crate::diag::{Diagnostic, Fault};
-use crate::host::moved_disks::{self, ComingDisk, Seen};
+use crate::host::moved_disks::{self, ComingDisk, Seen, Sign};
 use crate::host::moves::{self, MoveLock};
 use crate::host::peer::Peer;
 use crate::host::sparse::SparseDisk;
@@ -90,9 +90,13 @@ fn answer(settings: &Settings, peer: &mut Peer, coming: &mut Option<Coming>, req
     let mut frames = Vec::new();
     let done = match (request, coming.as_mut()) {
         (Request::Hello(hello), None) => Coming::begin(settings, hello).map(|begun| {
+            if begun.hello.signs {
+                peer.begin_signs();
+            }
             let (state, given_up) = (begun.state(), Some(begun.given_up.clone()));
             *coming = Some(begun);
-            Answer::State(State { state, protocol: PROTOCOL, vmrun: env!("CARGO_PKG_VERSION").into(), given_up })
+            let vmrun = env!("CARGO_PKG_VERSION").into();
+            Answer::State(State { state, protocol: PROTOCOL, vmrun, given_up, encrypts: true })
         }),
         (Request::TakenOver(machine, replicas), _) => {
             taken_here(settings, &machine, &replicas).map(Answer::Taken).map_err(Into::into)
@@ -102,7 +106,7 @@ fn answer(settings: &Settings, peer: &mut Peer, coming: &mut Option<Coming>, req
         }
         (Request::Offer(offer), Some(coming)) => {
             let texts = texts(peer, &offer).map_err(Ended::Lost)?;
-            coming.offered(&offer, &texts).map(|()| Answer::Done)
+            coming.offered(&offer, &texts, &mut || peer.sign()).map(|()| Answer::Done)
         }
         (Request::Digests(disk), Some(coming)) => coming.disk(disk).map_err(Into::into).map(|disk| {
             frames.extend(disk.digests.parts().into_iter().map(Frame::Digests));
@@ -230,7 +234,7 @@ impl Coming {
     }
 
     /// Checks a machine that is offered, and makes room for it.
-    fn offered(&mut self, offer: &Offer, texts: &[Vec<u8>]) -> Result<(), Vec<Diagnostic>> {
+    fn offered(&mut self, offer: &Offer, texts: &[Vec<u8>], sign: Sign<'_>) -> Result<(), Vec<Diagnostic>> {
         if !matches!(self.state(), None | Some(MoveState::Receiving | MoveState::Whole | MoveState::Undone)) {
             self.at(&[MoveState::Receiving])?;
         }
@@ -260,14 +264,14 @@ impl Coming {
         // What there is to be undone is known before it is there.
         self.write(record.clone())?;
         let earlier = if self.hello.is_replica { self.earlier()? } else { None };
-        replicas::seed_files(&record.made, earlier.as_ref().map_or(&[], |earlier| &earlier.made))?;
+        replicas::seed_files(&record.made, earlier.as_ref().map_or(&[], |earlier| &earlier.made), sign)?;
         record.made = arrival.prepare(&self.settings, offer, texts, &record.made, is_back)?;
         self.write(record)?;
         let disks = if offer.shared.is_empty() { arrival.disks(&self.settings, offer, &id)? } else { Vec::new() };
         let modes = offer.modes.iter().copied().chain(std::iter::repeat(None));
-        let open = |((path, size), mode): (&(PathBuf, u64), _)| ComingDisk::open(path, *size, mode);
+        let open = |((path, size), mode): (&(PathBuf, u64), _)| ComingDisk::open(path, *size, mode, sign);
         self.disks = disks.iter().zip(modes).map(open).collect::<Result<_, _>>()?;
-        Ok(earlier.map_or(Ok(()), |earlier| self.seed_volumes(&earlier))?)
+        Ok(earlier.map_or(Ok(()), |earlier| self.seed_volumes(&earlier, sign))?)
     }
 
     /// Returns the record of the replica that came before this one, whole or not.
@@ -277,7 +281,7 @@ impl Coming {
     }
 
     /// Has the volumes of a replica begin as those of an earlier one are.
-    fn seed_volumes(&mut self, earlier: &MoveRecord) -> Result<(), Fault> {
+    fn seed_volumes(&mut self, earlier: &MoveRecord, sign: Sign<'_>) -> Result<(), Fault> {
         let Some(record) = self.record.clone() else { return Ok(()) };
         let devices = |made: &Made| {
             let Made::Volume(half, name) = made else { return None };
@@ -293,7 +297,7 @@ impl Coming {
             moved_disks::differing(&source, &mut known, &mut |seen| match seen {
                 Seen::Block(at, bytes) => disk.put(at, Some(bytes)),
                 Seen::Hole(at) => disk.put(at, None),
-                Seen::Read => Ok(()),
+                Seen::Read => sign(),
             })?;
         }
         Ok(())

@@ -226,6 +226,7 @@ impl<'a> Giver<'a> {
             machine: self.record.machine.clone(),
             from: host_name().unwrap_or_else(|| "another host".into()),
             is_replica: self.is_replica,
+            signs: true,
             taken: replication::read(&self.settings, &self.record.machine)?.taken,
         })
     }
@@ -240,6 +241,12 @@ impl<'a> Giver<'a> {
     /// Offers the machine. The answer comes once it is checked there, and has room.
     fn offer(&mut self, offered: &Offered, shared: Vec<String>, dry_run: bool) -> Result<(), Vec<Diagnostic>> {
         let (manifest, with) = (offered.manifest.clone(), self.record.with.clone());
+        if let Some(name) = manifest.encrypted().filter(|_| !self.other.encrypts()) {
+            let peer = &self.record.peer;
+            let fault =
+                Fault::host(format!("{peer} has an earlier vmrun, which would have the volume {name} in the clear"));
+            return Err(fault.hint("install the same vmrun on both hosts").into());
+        }
         let modes = offered.disks.iter().map(SparseDisk::permissions).collect();
         self.other.offer(Offer { manifest, with, runs: self.record.runs, shared, modes, dry_run }, &offered.texts)
     }

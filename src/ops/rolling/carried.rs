@@ -6,6 +6,7 @@ use super::schedule::Schedule;
 use super::{Listener, RollingEvent};
 use crate::client::ssh::{Answer, run_apart};
 use crate::diag::{Blame, Diagnostic, Fault};
+use crate::host::environment::host_within;
 use crate::host::rolling::RollingFile;
 use crate::host::signals::Signals;
 use crate::host::spawn;
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether somebody asked to stop.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a host may take to look whether a machine runs, once ssh has let us in.
+const LOOKED: Duration = Duration::from_secs(10);
 
 /// What is carried out, and for whom.
 pub(super) struct Carried<'a> {
@@ -176,8 +180,10 @@ fn here(carried: &Carried<'_>, name: &VmName) -> Result<(), Fault> {
 fn there(carried: &Carried<'_>, name: &VmName, host: &str, remote: &Remote) -> Result<(), Fault> {
     let within = carried.within.map(|within| format!("--within={}ms", within.as_millis()));
     let words: Vec<&str> = ["restart", name.as_str()].into_iter().chain(within.as_deref()).collect();
-    let answer = run_apart(&remote.peer(&words, CONNECT));
-    let now = match run_apart(&remote.peer(&["monitor", name.as_str()], CONNECT)) {
+    // What its guest may take to power off comes on top of what any host may take.
+    let patience = host_within()?;
+    let answer = run_apart(&remote.peer(&words, CONNECT), patience.saturating_add(carried.within.unwrap_or_default()));
+    let now = match run_apart(&remote.peer(&["monitor", name.as_str()], CONNECT), CONNECT + LOOKED) {
         Answer::Ended(0, ..) => Now::Runs,
         Answer::Ended(code, ..) if is_down(code) => Now::Down,
         Answer::Ended(..) | Answer::Failed(_) | Answer::Silent => Now::Unknown,

@@ -7,8 +7,24 @@ use super::{open, options, usage};
 use crate::exit::{Step, say, warn};
 
 /// What each property is unless it was set, for a volume and for others (zfsprops(7)).
-const USUAL: &[(&str, &str)] =
-    &[("compression", "on"), ("readonly", "off"), ("volmode", "default"), ("encryption", "off"), ("keystatus", "-")];
+const USUAL: &[(&str, &str)] = &[
+    ("compression", "on"),
+    ("readonly", "off"),
+    ("volmode", "default"),
+    ("encryption", "off"),
+    ("keystatus", "-"),
+    ("keyformat", "none"),
+    ("keylocation", "none"),
+];
+
+/// The dataset whose key one has (zfsprops(7), encryptionroot): itself, or the nearest above that has a key of its own.
+fn root(pools: &Pools<'_>, name: &str) -> Option<String> {
+    pools.inherited(name, "encryption").filter(|cipher| cipher != "off")?;
+    let above =
+        |name: &str| std::iter::successors(Some(name.to_string()), |at| Some(at.rsplit_once('/')?.0.to_string()));
+    let has = |key: &'static str| move |name: &String| pools.get(name).is_some_and(|one| one.values.contains_key(key));
+    above(name).find(has("keyformat")).or_else(|| above(name).find(has("encryption")))
+}
 
 /// What a dataset has of a property: its value, and whence it is; nothing for a property that there is not.
 fn value(pools: &Pools<'_>, one: &Dataset, key: &str, literal: bool) -> Option<(String, &'static str)> {
@@ -27,6 +43,13 @@ fn value(pools: &Pools<'_>, one: &Dataset, key: &str, literal: bool) -> Option<(
             if is_snapshot { holds.split(',').filter(|tag| !tag.is_empty()).count().to_string() } else { "-".into() }
         }
         "creation" | "createtxg" | "origin" => one.values.get(key).cloned().unwrap_or_else(|| "-".into()),
+        "encryptionroot" => root(pools, one.head()).unwrap_or_else(|| "-".into()),
+        // These are those of the root, and are no other's (zfs-load-key(8), Encryption).
+        "keyformat" | "keylocation" if root(pools, one.head()).is_some() => {
+            let root = pools.get(&root(pools, one.head())?)?;
+            let usual = if key == "keylocation" { "prompt" } else { "passphrase" };
+            root.values.get(key).cloned().unwrap_or_else(|| usual.into())
+        }
         key if is_size(key) => {
             let is_of = key == "quota" || one.values.contains_key(key);
             let number = one.number(key);

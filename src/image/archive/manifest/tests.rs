@@ -112,3 +112,24 @@ proptest! {
         let _ = Manifest::parse(&text);
     }
 }
+
+#[test]
+fn how_a_volume_is_encrypted_is_read_as_it_was_written_and_a_key_that_is_no_file_is_refused() {
+    let mut manifest = sample();
+    assert_eq!(manifest.encrypted(), None);
+    let key = VolumeKey { format: "raw".into(), file: "/etc/vm/web.key".into() };
+    for key in [None, Some(key)] {
+        let Home::Volume(volume) = &mut manifest.disks[1].home else { panic!("it is a volume") };
+        volume.encryption = Some(Encryption { cipher: "aes-256-gcm".into(), key });
+        assert_eq!(manifest.encrypted().map(VolumeName::as_str), Some("zroot/vm/web"));
+        assert_eq!(Manifest::parse(manifest.text().as_bytes()), Ok(manifest.clone()));
+    }
+    let read =
+        |from: &str, to: &str| Manifest::parse(manifest.text().replace(from, to).as_bytes()).unwrap_err().message;
+    assert_eq!(
+        read("file:///etc", "https://etc"),
+        "\"https://etc/vm/web.key\" is no file with a key, from the root on"
+    );
+    assert_eq!(read("aes-256-gcm", "rot13"), "there is no cipher \"rot13\"");
+    assert_eq!(read("\"raw\"", "\"pem\""), "there is no form of a key \"pem\"");
+}

@@ -30,6 +30,11 @@ pub(super) struct Targets {
 }
 
 impl Targets {
+    /// Returns the folder that somebody has named.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// Reads what somebody says: a path, or the name of a filesystem of ZFS.
     pub(super) fn of(given: &[String]) -> Result<Self, Fault> {
         let mut targets = Self::default();

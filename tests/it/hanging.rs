@@ -1,0 +1,186 @@
+//! Another host whose connection stands while nothing comes from it any more: it is waited for as long as VMRUN_HOST_WITHIN says, and
+//! what was begun has its way out.
+
+use super::host::Host;
+use super::sandbox::{Done, same};
+use super::two_hosts::TwoHosts;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long a command takes at most that waits for such a host twice: once for what was asked, and once to undo that.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Runs vmrun with little patience.
+#[track_caller]
+fn impatient(host: &Host, args: &[&str]) -> Done {
+    let begin = Instant::now();
+    let done = host.finish(host.command(args).env("VMRUN_HOST_WITHIN", "500ms"));
+    assert!(begin.elapsed() < BOUND, "{args:?} took {:?}: {done:?}", begin.elapsed());
+    done
+}
+
+#[track_caller]
+fn told(done: &Done, code: i32, stderr: &str) {
+    same(&done.stderr, stderr);
+    same(&done.stdout, "");
+    assert_eq!(done.code, code);
+}
+
+const SILENT: &str = "error: vm6: nothing came from the other side for too long\n";
+
+/// What is said of a move that has not ended, and may be undone by this host alone.
+const SENDING: &str = "error: the move of web to vm6 has not ended; it is still this host's
+ |
+ = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it
+";
+
+/// The same, once the other host may have it.
+const GIVEN: &str = "error: the move of web to vm6 has not ended, and which of both hosts has it is to be asked there
+ |
+ = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it
+";
+
+#[test]
+fn a_host_that_hangs_within_a_move_is_not_waited_for_and_the_move_is_gone_on_with() {
+    let (begins, copied) = (
+        "vmrun: web is moved to vm6: 2 disks with 68 KiB\n",
+        "vmrun: web is moved to vm6: 2 disks with 68 KiB\nvmrun: copied 1 MiB while it runs\n",
+    );
+    let stops = format!("{copied}vmrun: stopping web\n");
+    let back = "vmrun: what has come to vm6 stays there until `vmrun migrate --forget web` there removes it\n\
+                vmrun: starting web here again\n\
+                vmrun: the move of web to vm6 is undone; it is this host's\n";
+    let cases = [
+        ("before hang re:hello", SILENT.to_string(), true),
+        ("after hang re:hello", format!("{SILENT}{SENDING}"), true),
+        ("before hang re:offer", format!("{SILENT}{SENDING}"), true),
+        ("before hang re:digests", format!("{begins}{SILENT}{SENDING}"), true),
+        ("before hang re:sync", format!("{begins}{SILENT}{SENDING}"), true),
+        ("before hang re:seal", format!("{stops}{back}{SILENT}"), true),
+        ("before hang re:take", format!("{stops}{SILENT}{GIVEN}"), false),
+        ("before hang re:start", format!("{stops}vmrun: starting web on vm6\n{SILENT}{GIVEN}"), false),
+    ];
+    for (strike, said, runs) in cases {
+        let hosts = TwoHosts::running();
+        let disks = TwoHosts::disks(&hosts.source);
+        hosts.strike(strike);
+        let done = impatient(&hosts.source, &["migrate", "web", "vm6", "--answer-within", "100ms"]);
+        println!("{strike}");
+        told(&done, 3, &said);
+        assert_eq!(TwoHosts::runs(&hosts.source), runs, "{strike}");
+        assert!(!runs || !TwoHosts::runs(&hosts.target), "{strike}");
+        hosts.strike("");
+        fs::remove_file(hosts.source.path("fake/struck")).unwrap();
+        let is_begun = said.contains("has not ended");
+        let args: &[&str] = if is_begun { &["migrate", "--resume", "web"] } else { &["migrate", "web", "vm6"] };
+        if strike.ends_with("re:seal") {
+            assert_eq!(hosts.target.run(&["migrate", "--forget", "web"]).code, 0);
+        }
+        let done = hosts.patiently(args);
+        assert_eq!(done.code, 0, "{strike}: {done:?}");
+        assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true), "{strike}");
+        assert!(TwoHosts::disks(&hosts.target) == disks, "{strike}");
+    }
+}
+
+#[test]
+fn a_host_that_takes_no_more_blocks_is_not_waited_for() {
+    let hosts = TwoHosts::new();
+    // More than a pipe holds.
+    let disk = hosts.source.path("config/recipes/web.img");
+    fs::write(&disk, vec![b'x'; usize::try_from(disk.metadata().unwrap().len()).unwrap()]).unwrap();
+    assert_eq!(hosts.source.run(&["start", "web"]).code, 0);
+    hosts.strike("before hang block");
+    let done = impatient(&hosts.source, &["migrate", "web", "vm6", "--answer-within", "100ms"]);
+    let begins = "vmrun: web is moved to vm6: 2 disks with 3 MiB\n";
+    told(&done, 3, &format!("{begins}error: vm6: the other side has taken nothing for too long\n{SENDING}"));
+    assert!(TwoHosts::runs(&hosts.source));
+    hosts.strike("");
+    let done = hosts.patiently(&["migrate", "--abort", "web"]);
+    assert_eq!((done.code, TwoHosts::runs(&hosts.source)), (0, true), "{done:?}");
+    assert_eq!(hosts.target.names("config/recipes"), ["rom.fd"]);
+}
+
+#[test]
+fn a_host_that_hangs_while_a_host_is_emptied_keeps_no_other_machine_from_being_told() {
+    let hosts = TwoHosts::running();
+    hosts.strike("before hang re:sync");
+    let done = impatient(&hosts.source, &["migrate", "--all", "vm6", "--answer-within", "100ms"]);
+    told(
+        &done,
+        3,
+        "
+vmrun: web is moved to vm6: 2 disks with 68 KiB
+vmrun: web stays here
+error: web: vm6: nothing came from the other side for too long
+error: web: the move of web to vm6 has not ended; it is still this host's
+ |
+ = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it
+",
+    );
+    assert!(TwoHosts::runs(&hosts.source));
+}
+
+#[test]
+fn a_host_that_hangs_within_a_replica_is_not_waited_for_and_the_next_one_is_whole() {
+    for strike in ["before hang re:offer", "before hang re:digests", "before hang re:seal", "before hang re:keep"] {
+        let hosts = TwoHosts::new();
+        hosts.strike(strike);
+        let done = impatient(&hosts.source, &["replicate", "web", "vm6", "--answer-within", "100ms"]);
+        println!("{strike}");
+        let begins = "vmrun: a replica of web goes to vm6: 2 disks with 68 KiB\n";
+        told(&done, 3, &format!("{}{SILENT}", if strike.ends_with("re:offer") { "" } else { begins }));
+        hosts.strike("");
+        let done = hosts.patiently(&["replicate", "web", "vm6", "--keep", "1"]);
+        assert_eq!(done.code, 0, "{strike}: {done:?}");
+        assert_eq!(hosts.target.names("config/replicas/web").len(), 1, "{strike}");
+    }
+}
+
+#[test]
+fn a_host_that_hangs_within_a_restart_is_not_waited_for_and_the_rest_is_left_as_it_is() {
+    let hosts = super::rolling::running();
+    hosts.strike("before hang restart_db");
+    let done = impatient(&hosts.source, &["restart", "--all-hosts", "--answer-within", "20s"]);
+    super::rolling::said(
+        &done,
+        3,
+        "vmrun: 1 of 4: lab on this host is back after [time]
+error: db on ssh://vm6 runs, and was not restarted, or is not ready: it did not answer
+ |
+ = hint: `vmrun status db` there tells more
+error: nothing more was restarted: 3 machines are left
+ |
+ = hint: `vmrun restart --resume` goes on, once what is wrong is corrected; `vmrun restart --forget` leaves them alone",
+    );
+    hosts.strike("");
+    let done = hosts.source.run(&["restart", "--resume", "--answer-within", "20s"]);
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[test]
+fn a_time_that_is_none_is_refused_before_anybody_is_asked() {
+    let hosts = TwoHosts::new();
+    let refused = |time: &str| {
+        hosts.source.finish(hosts.source.command(&["migrate", "web", "vm6"]).env("VMRUN_HOST_WITHIN", time))
+    };
+    told(
+        &refused("soon"),
+        2,
+        "
+error: VMRUN_HOST_WITHIN is \"soon\": write 60s, 2m or 500ms
+",
+    );
+    told(
+        &refused("99999999999d"),
+        2,
+        "
+error: VMRUN_HOST_WITHIN is \"99999999999d\": too long
+",
+    );
+    // No clock can tell when such a time is over.
+    let list = ["list", "--all-hosts", "--hosts", "ssh://vm6", "--answer-within", "213503982334601d"];
+    let done = hosts.source.run(&list);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("too long"), "{done:?}");
+}
