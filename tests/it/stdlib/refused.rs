@@ -331,7 +331,7 @@ fn a_file_that_does_not_parse_is_shown_where_it_does_not() {
     same(
         &done.stderr,
         r#"
-error: Expecting name of a variable
+error: each variable has a `let` of its own
  --> lib.rhai:2:9
   |
 2 |     let (a, b) = [1, 2];
@@ -342,7 +342,7 @@ error: Expecting name of a variable
 1 | import "./lib" as lib;
   |        ------- imported here
   |
-  = hint: a recipe is Rhai: https://rhai.rs/book
+  = hint: let a = 1; let b = 2;
 "#,
     );
 }
