@@ -268,7 +268,7 @@ bhyvectl --destroy --vm=web
 ifconfig tap0 create
 ifconfig tap0 group vmrun description vmrun:web up
 ifconfig bridge2 addm tap0
-bhyve -c 1 -m 64M -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,[tmp]/web.img -s 5,virtio-net,tap0,mac=02:0f:d9:bc:91:00 -s 27,virtio-blk,[tmp]/web.seed,ro -s 28,virtio-rnd -s 31,lpc -l com1,/dev/nmdm-web.1A -l bootrom,[tmp]/vm/rom.fd web
+bhyve -c 1 -m 64M -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,[tmp]/web.img -s 5,virtio-net,tap0,mac=02:0f:d9:bc:91:00 -s 26,virtio-console,org.qemu.guest_agent.0=[tmp]/state/web/agent.sock -s 27,virtio-blk,[tmp]/web.seed,ro -s 28,virtio-rnd -s 31,lpc -l com1,/dev/nmdm-web.1A -l bootrom,[tmp]/vm/rom.fd web
 bhyvectl --destroy --vm=web
 ifconfig tap0 destroy
 ",

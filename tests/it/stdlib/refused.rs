@@ -210,9 +210,9 @@ error: "lots" is not a size
   2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
     |                                        ^^^^^^
     |
-   ::: std/guest:268:56
+   ::: std/guest:284:56
     |
-268 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+284 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
     |                                                        --------- refused here
     |
    ::: std/guest:60:5
