@@ -71,7 +71,13 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
         (first, network),
         (format!("com1: {},", quoted(&format!("/dev/nmdm-{name}.1A"))), format!("`vmrun console {name}`")),
     ];
-    let width = lines.iter().chain(&agent).map(|(line, _)| line.len()).filter(|length| *length < WIDE).max().unwrap_or_default();
+    let width = lines
+        .iter()
+        .chain(&agent)
+        .map(|(line, _)| line.len())
+        .filter(|length| *length < WIDE)
+        .max()
+        .unwrap_or_default();
     let drawn = |(line, about): (String, String)| format!("    {line:width$} // {about}\n");
     let [os, pin, disks, net, com1] = lines.map(drawn);
     let agent = agent.map(drawn).unwrap_or_default();
