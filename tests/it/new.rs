@@ -3,7 +3,7 @@
 use super::golden;
 use super::image_host::{HOSTS, Scene, WAYS, Written, systems};
 use super::publisher::Answer;
-use super::sandbox::same;
+use super::sandbox::{Sandbox, same};
 use super::terminal::Terminal;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -104,6 +104,29 @@ fn two_commands_are_told_and_what_the_host_lacks() {
     }
     let lists = scene.says("new --os list");
     assert_eq!(lists.stdout, scene.says("images").stdout);
+}
+
+#[test]
+fn the_systems_are_listed_in_as_many_columns_as_a_terminal_has() {
+    let sandbox = Sandbox::new();
+    let listed = |columns: usize| {
+        let done =
+            sandbox.finish(&mut sandbox.on_terminal(&format!("stty cols {columns} rows 24; vmrun new --os list")));
+        let text = done.stdout.replace('\r', "");
+        assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
+        text.lines().filter(|line| line.starts_with("NAME") || line.starts_with("arch ")).collect::<Vec<_>>().join("\n")
+    };
+    same(
+        &[listed(40), listed(80), listed(120)].join("\n"),
+        "
+NAME                USER
+arch                arch
+NAME                FOR          USER       VERIFIED        NOTE
+arch                amd64        arch       no              made anew twice a m…
+NAME                FOR          KIND    USER       CHECKSUMS SIGNED                VERIFIED        NOTE
+arch                amd64        qcow2   arch       FILE.sig beside the image, by…  no              made anew twice a m…
+",
+    );
 }
 
 #[test]
