@@ -30,6 +30,7 @@ mod lsp;
 mod manual;
 mod metrics;
 mod migrate;
+mod mistakes;
 mod monitor;
 #[cfg(test)]
 mod named;
@@ -255,9 +256,12 @@ fn program() -> ExitCode {
     if let Some(code) = run::recipe_help(&args, &term) {
         return code;
     }
-    let cli = match parsed(command, args) {
+    let cli = match parsed(command, &args) {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(fault) = mistakes::fault(&error, &args, &Cli::command()) {
+                return failed(&[fault.into()], &term);
+            }
             let bad = error.use_stderr();
             term.usage(&error);
             return ExitCode::from(if bad { 2 } else { 0 });
@@ -268,11 +272,11 @@ fn program() -> ExitCode {
 
 /// Parses a whole command line. Only what shows help is parsed again with its text made ready: that goes through all commands, and
 /// took as long as all the rest of the parsing.
-fn parsed(command: clap::Command, args: Vec<String>) -> Result<Cli, clap::Error> {
+fn parsed(command: clap::Command, args: &[String]) -> Result<Cli, clap::Error> {
     let is_help = |error: &clap::Error| {
         matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
     };
-    let matches = match command.try_get_matches_from(&args) {
+    let matches = match command.try_get_matches_from(args) {
         Err(error) if is_help(&error) => help::shown(Cli::command()).try_get_matches_from(args),
         done => done,
     };
@@ -421,7 +425,7 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             for line in [format!("vmrun {name} --help"), format!("vmrun {name} -h"), format!("vmrun help {name}")] {
-                let shown = parsed(Cli::command(), words(&line)).err().unwrap().to_string();
+                let shown = parsed(Cli::command(), &words(&line)).err().unwrap().to_string();
                 assert_eq!(shown, ready(&line).to_string(), "{line}");
                 differ += usize::from(shown != plain(&line));
             }

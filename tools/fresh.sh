@@ -51,6 +51,16 @@ within dpkg -i /vmrun.deb
 within vmrun plan --on freebsd --init /usr/share/examples/vmrun/demo.rhai >"$work/plan" || fail "the demo has no plan"
 grep -q "^bhyve " "$work/plan" || fail "the demo's plan starts no guest"
 within vmrun check --on freebsd /usr/share/examples/vmrun/demo.rhai || fail "the demo is wrong"
+# Of what it lacks it tells: here there is no hypervisor.
+status=0
+within vmrun doctor >"$work/doctor" || status=$?
+[ "$status" = 3 ] && grep -q '^wrong  programs .*qemu-system' "$work/doctor" || fail "doctor ends with $status" "$(cat "$work/doctor")"
+mkdir "$root/new"
+printf 'ssh-ed25519 AAAAC3Nz ann@home\n' >"$root/new/ann.pub"
+within vmrun new web --os debian-13 --key /new/ann.pub --dir /new --sha256 "$(printf '%064d' 0)" >"$work/next" 2>&1 ||
+    fail "there is no new machine" "$(cat "$work/next")"
+grep -qx 'vmrun start /new/web.rhai --init' "$work/next" && within vmrun check /new/web.rhai || fail "the new machine is wrong" "$(cat "$work/next")"
+rm -r "$root/new"
 within vmrun man >"$work/page" && [ -s "$work/page" ] || fail "there is no manual"
 within sh -c 'cd /usr/share/man && ls man1/vmrun.1.gz man1/vmrun-start.1.gz man5/vmrun-recipe.5.gz' >/dev/null
 within bash -n /usr/share/bash-completion/completions/vmrun || fail "bash does not take the completions"

@@ -14,7 +14,7 @@ const quoted = (quote, scope) => ({
     name: scope,
     begin: quote,
     beginCaptures: { 0: { name: "punctuation.definition.string.begin.rhai" } },
-    end: `${quote}(?!${quote})|(?<!\\\\)$`,
+    end: `${quote}(?!${quote})|(?<![\\\\\\n])$`,
     endCaptures: { 0: { name: "punctuation.definition.string.end.rhai" } },
     patterns: [{ name: "constant.character.escape.rhai", match: quote + quote }, escape],
 });
@@ -43,6 +43,13 @@ const grammar = {
         block: { name: "comment.block.rhai", begin: "/\\*", end: "\\*/", patterns: [include("block")] },
         texts: {
             patterns: [
+                {
+                    name: "string.quoted.other.raw.rhai",
+                    begin: '(#+)"',
+                    beginCaptures: { 0: { name: "punctuation.definition.string.begin.rhai" } },
+                    end: '"\\1',
+                    endCaptures: { 0: { name: "punctuation.definition.string.end.rhai" } },
+                },
                 quoted('"', "string.quoted.double.rhai"),
                 quoted("'", "string.quoted.single.rhai"),
                 {

@@ -2,6 +2,15 @@
 // what is put into them, comments within comments, numbers, sizes, names, calls and fields.  What is between them stays a list, so
 // that half a recipe is read as well as a whole one.
 
+// A text whose signs stand for themselves, with that many `#` on both sides: what ends it has that many behind a quote. Three are
+// more than anybody writes, and need no scanner of their own.
+const raw = (count) => {
+    const fewer = Array.from({ length: count }, (_, signs) => "#".repeat(signs));
+    const again = `"(${fewer.slice(1).concat('"').map((signs) => (signs === '"' ? signs : `${signs}"`)).join("|")})*`;
+    const goesOn = fewer.map((signs) => `${signs}[^"#]`).join("|");
+    return new RegExp(`${"#".repeat(count)}"([^"]|${again}(${goesOn}))*${again}${"#".repeat(count)}`);
+};
+
 module.exports = grammar({
     name: "vmrun",
 
@@ -58,7 +67,8 @@ module.exports = grammar({
         number: () => token(/[0-9][\p{L}\p{N}_]*(\.[0-9][\p{L}\p{N}_]*)?/u),
 
         // A quote that stands twice is one of the text; a text ends with its line, unless a backslash ends that.
-        text: () => token(seq('"', repeat(choice(/[^"\\\n]/, '""', /\\(.|\n)/)), optional('"'))),
+        text: () =>
+            token(choice(seq('"', repeat(choice(/[^"\\\n]/, '""', /\\(.|\n)/)), optional('"')), raw(1), raw(2), raw(3))),
         character: () => token(seq("'", repeat(choice(/[^'\\\n]/, "''", /\\(.|\n)/)), optional("'"))),
 
         template: ($) => seq("`", repeat(choice($.content, $.substitution)), token.immediate("`")),
@@ -69,8 +79,9 @@ module.exports = grammar({
         shebang: () => token.immediate(prec(1, /#![^\n]*/)),
         line_comment: () => token(prec(-1, /\/\/.*/)),
         doc_comment: () => token(choice(/\/\/\/[^\/\n].*/, /\/\/!.*/)),
-        block_comment: ($) => seq("/*", repeat(choice($.block_comment, $._commented)), "*/"),
-        _commented: () => token.immediate(prec(-1, choice(/[^*\/]+/, /\*/, /\//))),
+        // One within another is found as such a one is anywhere; what begins as a comment of one line does not within one.
+        block_comment: ($) => seq(token(prec(2, "/*")), repeat($._commented), token(prec(2, "*/"))),
+        _commented: () => token.immediate(prec(1, choice(/[^*\/]+/, /\s+\//, /\*/, /\//))),
 
         operator: () => token(prec(-2, choice(/[-+*\/%=<>!&|^~?]+/, "..", "..=", "=>", "."))),
         separator: () => choice(",", ";", ":"),

@@ -1,6 +1,7 @@
 //! `vmrun images`: the table of systems, and what their publishers say of their images.
 
-use super::table::{Column, table};
+use super::paint::PLAIN;
+use super::table::{Column, Cut, Fit, fitted, table};
 use super::term::Term;
 use crate::diag::{Diagnostic, Fault};
 use crate::model::Arch;
@@ -85,8 +86,15 @@ pub(super) fn list(json: bool, term: &Term) -> Result<(), Vec<Diagnostic>> {
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
     let columns =
         ["NAME", "FOR", "KIND", "USER", "CHECKSUMS SIGNED", "VERIFIED", "ADDRESS TRIED", "NOTE"].map(Column::Text);
-    Ok(term.data(table(&columns, &rows))?)
+    let most = term.size().map(|(columns, _)| columns);
+    Ok(term.data(most.map_or_else(|| table(&columns, &rows), |most| fitted(&columns, &rows, FIT, most, PLAIN)))?)
 }
+
+/// What of it is left out on a terminal that is too narrow: who looks for a system sees its name and what is to be known of it.
+const FIT: Fit = Fit {
+    cut: &[("CHECKSUMS SIGNED", Cut::End, 30), ("NOTE", Cut::End, 20)],
+    left_out: &["ADDRESS TRIED", "CHECKSUMS SIGNED", "KIND", "VERIFIED", "NOTE", "FOR"],
+};
 
 /// Whether vmrun verifies who signed the checksums.
 const fn verified(verifies: Verifies) -> &'static str {

@@ -18,6 +18,15 @@ const LIST: &str = "list";
 /// The word for the network inside the process.
 const SLIRP: &str = "slirp";
 
+/// With less a disk is a mistake: a number without its unit is in bytes.
+const LEAST_DISK: Size = Size::mib(1);
+
+/// With less firmware does not start.
+const LEAST_MEMORY: Size = Size::mib(64);
+
+/// What a network inside the process, or none, is called elsewhere (QEMU, libvirt, Vagrant, docker).
+const NO_BRIDGES: [&str; 8] = ["user", "nat", "none", "host", "bridge", "tap", "private", "public"];
+
 /// How often somebody may answer what is no answer.
 const TRIES: u32 = 5;
 
@@ -45,7 +54,7 @@ pub(super) struct NewArgs {
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// How it is connected: slirp, which leads a port of 127.0.0.1 to its ssh, or the bridge that it joins
-    #[arg(long, value_name = "slirp|BRIDGE", default_value = SLIRP)]
+    #[arg(long, value_name = "slirp|BRIDGE", default_value = SLIRP, value_parser = network)]
     net: InterfaceName,
     /// Have its disk be a volume of ZFS in this filesystem
     #[arg(long, value_name = "DATASET")]
@@ -62,11 +71,25 @@ pub(super) struct NewArgs {
 }
 
 fn size(text: &str) -> Result<Size, Fault> {
-    Size::written(text)
+    let size = Size::disk_written(text).map_err(|fault| fault.hint("for example 20G, with one of K, M, G and T"))?;
+    let fault = || Fault::new(format!("a disk of {} has no room for a system", size.rough())).hint("for example 20G");
+    if size < LEAST_DISK { Err(fault()) } else { Ok(size) }
 }
 
 fn memory(text: &str) -> Result<Size, Fault> {
-    Size::memory_written(text)
+    let size = Size::memory_written(text).map_err(|fault| fault.hint("for example 2G, with one of M and G"))?;
+    let fault = || Fault::new(format!("{} of memory are too little for a system", size.rough())).hint("for example 2G");
+    if size < LEAST_MEMORY { Err(fault()) } else { Ok(size) }
+}
+
+/// Refuses what people call the network inside the process who have it elsewhere: it would be taken for the name of a bridge.
+fn network(text: &str) -> Result<InterfaceName, Fault> {
+    if NO_BRIDGES.contains(&text) {
+        return Err(Fault::new("it is no name of a bridge").hint(
+            "slirp is the network inside the process, which needs no root; else name a bridge of this host, as in `--net bridge0`",
+        ));
+    }
+    text.parse()
 }
 
 fn sha512(text: &str) -> Result<Digest, Fault> {
@@ -120,8 +143,8 @@ fn completed(args: &NewArgs, term: &Term) -> Result<NewRequest, Vec<Diagnostic>>
     };
     let (mut size, mut memory) = (args.size, args.memory);
     if args.name.is_none() {
-        size = answered(&format!("disk ({size}): "), Some(&size), term, Size::written)?;
-        memory = answered(&format!("memory ({memory}): "), Some(&memory), term, Size::memory_written)?;
+        size = answered(&format!("disk ({size}): "), Some(&size), term, self::size)?;
+        memory = answered(&format!("memory ({memory}): "), Some(&memory), term, self::memory)?;
     }
     Ok(NewRequest {
         name,

@@ -2,6 +2,7 @@
 //! of this table, without which a test fails.
 
 use super::Cli;
+use super::mistakes::SYNONYMS;
 use clap::{Command, CommandFactory};
 use std::collections::BTreeSet;
 
@@ -113,25 +114,6 @@ const OPTIONS: &[(&str, &str)] = &[
     ("yes", "do not ask"),
     ("zfs-send", "volumes of ZFS as streams of zfs-send(8)"),
     ("zvol", "the filesystem of ZFS in which a disk becomes a volume"),
-];
-
-/// What other programs call it, and ours, which is the only one that help shows.
-const SYNONYMS: &[(&[&str], &str)] = &[
-    (&["timeout", "deadline", "max-time", "wait-time", "grace"], "within"),
-    (&["output", "dest", "destination", "target", "directory", "outdir"], "out"),
-    (&["form", "style", "type", "kind"], "format"),
-    (&["simulate", "no-act", "pretend", "noop", "dryrun", "just-print"], "dry-run"),
-    (&["assume-yes", "force", "no-confirm", "non-interactive"], "yes"),
-    (&["tail"], "follow"),
-    (&["interval", "period"], "every"),
-    (&["platform", "os-type", "for"], "on"),
-    (&["param", "var", "define", "parameter"], "set"),
-    (&["host", "server-list"], "hosts"),
-    (&["write", "save", "update-recipe"], "edit"),
-    (&["count", "number"], "lines"),
-    (&["filter", "match"], "only"),
-    (&["everything"], "all"),
-    (&["initialize", "initialise"], "init"),
 ];
 
 /// Goes through all options of a command and of its commands that are not hidden.

@@ -30,7 +30,7 @@ const WITHIN: &str = "a guest sees that of a virtio disk at once, of another one
                       system: growpart and resize2fs or xfs_growfs, gpart resize and growfs";
 
 fn size(text: &str) -> Result<Size, Fault> {
-    Size::disk_written(text)
+    Size::disk_written(text).map_err(|fault| fault.hint("for example 40G, with one of K, M, G and T"))
 }
 
 pub(super) fn run(args: &ResizeArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {

@@ -78,6 +78,10 @@ pub(crate) fn against_name(
     name: &VmName,
     recipe: &Path,
 ) -> Result<(), Fault> {
+    if let Some(own) = name.as_str().strip_suffix(".rhai") {
+        let fault = Fault::usage(format!("{name} is how the recipe of a machine {own} is called, and no machine"));
+        return Err(fault.hint(format!("call the machine {own}")));
+    }
     if files::exists(recipe) || files::is_link(recipe) {
         let fault = Fault::usage(format!("{} is there already", recipe.display()));
         return Err(fault.hint("choose another name"));

@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::owner_beside_us;
 pub(crate) use crate::host::system::Prefetch;
 use crate::host::{environment, files};
+use crate::model::VmName;
 use crate::model::instance::INSTANCE;
 pub(crate) use crate::model::is_recipe;
 use crate::model::permit::PermitOptions;
@@ -150,7 +151,7 @@ impl RecipeRequest {
         words
     }
 
-    /// Returns a hint at a recipe with a similar name, where there is none at the path.
+    /// Returns a hint at a recipe with a similar name, or at what writes one, where there is none at the path.
     fn similar(&self) -> Option<String> {
         let path = Path::new(&self.path);
         if files::exists(path) {
@@ -163,7 +164,13 @@ impl RecipeRequest {
         let known = recipes.iter().map(String::as_str);
         let near = recipes.iter().find(|name| **name == beside).map(String::as_str);
         let near = near.or_else(|| suggest::nearest(wanted, known));
-        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display()))
+        let others = || {
+            let name = wanted.strip_suffix(".rhai").unwrap_or(wanted).parse::<VmName>().ok()?;
+            let commands = if is_recipe(wanted) { "" } else { "`vmrun --help` lists the commands; " };
+            // Who names a whole path had one there.
+            path.is_relative().then(|| format!("{commands}`vmrun new {name} --os OS` writes the recipe of a machine"))
+        };
+        near.map(|near| format!("did you mean {}?", path.with_file_name(near).display())).or_else(others)
     }
 }
 

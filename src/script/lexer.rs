@@ -98,6 +98,7 @@ impl Lexer<'_> {
                 let (length, is_open) = quoted(rest, first);
                 self.push_text(1, length, is_open, false);
             }
+            '#' if raw_quote(rest) > 0 => self.raw(raw_quote(rest)),
             '`' => self.put_in(1),
             c if c.is_ascii_digit() => {
                 let length = number(rest);
@@ -140,6 +141,14 @@ impl Lexer<'_> {
         self.at += length;
     }
 
+    /// A text between `#"` and `"#`, or with as many more of both signs: all that is in it stands for itself.
+    fn raw(&mut self, quote: usize) {
+        let rest = &self.text[self.at..];
+        let end = format!("\"{}", "#".repeat(quote - 1));
+        let length = rest[quote..].find(&end).map(|at| quote + at + end.len());
+        self.push_text(quote, length.unwrap_or(rest.len()), length.is_none(), false);
+    }
+
     /// The part of a text between backquotes up to what is put in, or to its end.
     fn put_in(&mut self, quote: usize) {
         let rest = &self.text[self.at..];
@@ -174,6 +183,12 @@ impl Lexer<'_> {
             self.at += length;
         }
     }
+}
+
+/// Returns how many bytes a text begins with whose signs stand for themselves, `#"…"#`; 0 if it is none. Nobody needs more than a few.
+fn raw_quote(text: &str) -> usize {
+    let signs = text.bytes().take(64).take_while(|sign| *sign == b'#').count();
+    if signs > 0 && text[signs..].starts_with('"') { signs + 1 } else { 0 }
 }
 
 /// Returns the length of a comment with others in it.
@@ -310,7 +325,7 @@ pub(crate) fn imports(text: &str) -> Vec<&str> {
             && path.kind == TokenKind::Text
             && !path.is_open
     });
-    named.filter_map(|(_, path)| text.get(path.span.start + 1..path.span.end - 1)).collect()
+    named.filter_map(|(_, path)| text.get(path.span.start + path.quote..path.span.end - path.quote)).collect()
 }
 
 /// Whether a byte lies within a comment, and so nothing of the language does.
@@ -394,6 +409,9 @@ mod tests {
         assert_eq!(shown(r#""a""b\"c" d"#), [r#""a""b\"c""#, "d"]);
         assert_eq!(shown("\"a\\\nb\" c"), ["\"a\\\nb\"", "c"]);
         assert_eq!(shown("\"a\nb"), ["\"a", "b"]);
+        assert_eq!(shown("#\"a\\\"b\"\nc\"# d"), ["#\"a\\\"b\"\nc\"#", "d"]);
+        assert_eq!(shown("##\"a\"#b\"\"## #{ x"), ["##\"a\"#b\"\"##", "#{", "x"]);
+        assert_eq!(shown("#\"// import \"#; x"), ["#\"// import \"#", ";", "x"]);
         assert_eq!(value("`a${f(`b${1}`)}c` + d"), "`a${f(`b${1}`)}c`".len());
         assert_eq!(value("#{ x: \"}\" } + 1"), "#{ x: \"}\" }".len());
         assert_eq!(open("f(#{ x: [ \"(\" // {\n"), [1, 3, 8]);
@@ -416,7 +434,7 @@ mod tests {
         #[test]
         fn rhais_own_tokens_begin_where_ours_do(parts in proptest::collection::vec(
             prop_oneof![
-                Just("\"a\\\"b\""), Just("\"c\"\"d\""), Just("\"e\\\n f\""), Just("'x'"), Just("20.GiB"), Just("1.5"), Just("1..=16"),
+                Just("\"a\\\"b\""), Just("\"c\"\"d\""), Just("\"e\\\n f\""), Just("'x'"), Just("#\"g \" \\ \n\"#"), Just("##\"\"#h\"##"), Just("20.GiB"), Just("1.5"), Just("1..=16"),
                 Just("0x1f"), Just("1_000"), Just("a_b"), Just("#{ k: 1 }"), Just("f(x)"), Just("// c\n"), Just("/* a /* b */ */"),
                 Just("std::f"), Just("x?.y"), Just("|a| a"), Just("=="), Just("a += 1"), Just("/// doc\n"), Just("[1,2]"),
             ],

@@ -2,6 +2,9 @@
 //! what `make editors` installs.
 #![allow(clippy::unwrap_used, missing_docs, clippy::disallowed_methods, reason = "tests may stop with a panic")]
 
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,25 +64,105 @@ fn agree(files: &[PathBuf], asked: impl Fn(&[&str]) -> String) {
     }
 }
 
-/// Every recipe of the project, and a hard one.
+/// What is read in another way by whoever does not know all of Rhai: texts with signs of other things in them, numbers beside dots.
+fn part() -> impl Strategy<Value = String> {
+    const PARTS: [&str; 48] = [
+        "\"a\\\"b\"",
+        "\"c\"\"d\"",
+        "\"\"",
+        "\"e\\\n f\"",
+        "\"// no /* no ${x} `\"",
+        "\"\\\\\"",
+        "'x'",
+        "'\\''",
+        "'\"'",
+        "'`'",
+        "'\\\\'",
+        "#\"g \" \\ \n\"#",
+        "##\"\"#h\"##",
+        "#\"\"#",
+        "###\"`${\"##\"###",
+        "``",
+        "`a``b`",
+        "`$ { } \" '`",
+        "`\n// no\n`",
+        "20.GiB",
+        "0x10.KiB",
+        "0x1f",
+        "0b11",
+        "1_000",
+        "1.5",
+        "1.5e10",
+        "1..=16",
+        "2..3",
+        "x1",
+        "_y",
+        "a.b",
+        "x?.y",
+        "f(x)",
+        "std::f",
+        "größe",
+        "|a| a",
+        "a != b",
+        "// c \" `\n",
+        "/// doc `\n",
+        "//// none\n",
+        "/* a \" /* b ` */ // */",
+        "/**/",
+        "/* // x */",
+        "/* /* /* a */ */ // b\n */",
+        "/*\n  // a\n  let b;\n*/",
+        "/*/ x */",
+        "/*** x ***/",
+        "a / b * c",
+    ];
+    let one = proptest::sample::select(&PARTS[..]).prop_map(String::from);
+    one.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|part| format!("`x ${{{part} }} y``z`")),
+            (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("`${{{one}\n}}${{{other}\n}}\"`")),
+            inner.clone().prop_map(|part| format!("#{{ k: {part}\n, \"l\": 1 }}")),
+            inner.clone().prop_map(|part| format!("if a {{ {part}\n }} else {{ [b] }}")),
+            proptest::collection::vec(inner, 1..4).prop_map(|parts| parts.join(" ")),
+        ]
+    })
+}
+
+/// Texts of such parts, the same ones each time.
+fn odd(folder: &Path) -> Vec<PathBuf> {
+    let mut runner = TestRunner::deterministic();
+    let text = proptest::collection::vec(part(), 1..8).prop_map(|parts| parts.join("\n"));
+    let write = |at: usize| {
+        let path = folder.join(format!("odd{at}.rhai"));
+        fs::write(&path, text.new_tree(&mut runner).unwrap().current()).unwrap();
+        path
+    };
+    (0..400).map(write).collect()
+}
+
+/// Every recipe of the project, a hard one, and those that nobody writes.
 fn all(folder: &Path) -> Vec<PathBuf> {
     let hard = folder.join("hard.rhai");
     fs::write(&hard, HARD).unwrap();
     let mut files = recipes();
     assert!(files.len() > 300, "{}", files.len());
     files.insert(0, hard);
+    files.extend(odd(folder));
     files
 }
 
 /// What is hard to read: texts in texts, comments in comments, and what looks like one of them and is not.
-const HARD: &str = r#"let a = `one ${if x { "}" } else { `two ${#{ k: 1 }.k} "` }} three // no comment`;
+const HARD: &str = r####"let a = `one ${if x { "}" } else { `two ${#{ k: 1 }.k} "` }} three // no comment`;
 /* one /* two */ still one */ let b = 20.GiB + 1_000 + 0xff + 1.5 + x1;
 let c = "a \" quote, a "" quote and \\"; let d = 'x'; // "no text"
 let e = `tick `` and $ { and
 another line`; /// documentation
 let f = #{ "a": [1..=16, 2..3], b: |x| x }; f::g("http://example.org/*"); /* "no text" */
 let größe = "über"; let g = a /b/ 2; //// no documentation
-"#;
+let h = `a ${`b ${`c ${1} }`} }`} }`; let i = 0x10.KiB + 0b1; /* a /* b /* c */ */ " */ let j = 'k';
+let l = #"raw \ "text" /* `${
+"#; let m = ##"with "# in it"##; let n = #{ o: '"', p: '\'' };
+"####;
 
 #[test]
 fn the_grammar_of_textmate_agrees_with_the_lexer_on_every_recipe() {

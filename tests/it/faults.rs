@@ -335,13 +335,13 @@ fn a_syntax_error_is_shown() {
         line,
         1,
         r#"
-error: Expecting '}' to end this object map literal
+error: the `#{` of line 5 is not closed
  --> recipe.rhai:5:22
   |
 5 | bhyve(#{ name: "lab" );
   |                      ^
   |
-  = hint: a recipe is Rhai: https://rhai.rs/book
+  = hint: close it by `}`
 "#,
     );
 }
@@ -406,7 +406,8 @@ error: cannot read the module nothing.rhai: No such file or directory
 
 #[test]
 fn a_recipe_that_cannot_be_read_is_named_with_what_may_have_been_meant() {
-    fails(&host(), 1, "error: cannot read the recipe recipe.rhai: there is no such file");
+    let written = "= hint: `vmrun new recipe --os OS` writes the recipe of a machine";
+    fails(&host(), 1, &format!("error: cannot read the recipe recipe.rhai: there is no such file\n |\n {written}"));
     let sandbox = host();
     for (name, text) in [("install.rhai", &b""[..]), ("latin.rhai", b"// caf\xe9\n")] {
         fs::write(sandbox.path(name), text).unwrap();
@@ -416,7 +417,7 @@ fn a_recipe_that_cannot_be_read_is_named_with_what_may_have_been_meant() {
         assert_eq!((done.code, done.stdout.as_str()), (1, ""));
         done.stderr
     };
-    let instead = [said("instal.rhai"), said("install"), said("config"), said("latin.rhai")];
+    let instead = [said("instal.rhai"), said("install"), said("web"), said("config"), said("latin.rhai")];
     same(
         &instead.join("\n"),
         "
@@ -427,6 +428,10 @@ error: cannot read the recipe instal.rhai: there is no such file
 error: cannot read the recipe install: there is no such file
  |
  = hint: did you mean install.rhai?
+
+error: cannot read the recipe web: there is no such file
+ |
+ = hint: `vmrun --help` lists the commands; `vmrun new web --os OS` writes the recipe of a machine
 
 error: cannot read the recipe config: it is a folder
  |

@@ -117,7 +117,8 @@ fn what_is_not_there_is_told() {
     // What is wrong with a recipe is told, and not how many machines it is of.
     same(
         &said(&host.run(&["plan", "gone.rhai[1]"])),
-        "1\nerror: cannot read the recipe gone.rhai: there is no such file\n\n",
+        "1\nerror: cannot read the recipe gone.rhai: there is no such file\n |\n \
+         = hint: `vmrun new gone --os OS` writes the recipe of a machine\n\n",
     );
     host.write("one.rhai", "print(1);\n");
     same(

@@ -3,7 +3,7 @@
 use super::golden;
 use super::image_host::{HOSTS, Scene, WAYS, Written, systems};
 use super::publisher::Answer;
-use super::sandbox::same;
+use super::sandbox::{Sandbox, same};
 use super::terminal::Terminal;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -107,6 +107,29 @@ fn two_commands_are_told_and_what_the_host_lacks() {
 }
 
 #[test]
+fn the_systems_are_listed_in_as_many_columns_as_a_terminal_has() {
+    let sandbox = Sandbox::new();
+    let listed = |columns: usize| {
+        let done =
+            sandbox.finish(&mut sandbox.on_terminal(&format!("stty cols {columns} rows 24; vmrun new --os list")));
+        let text = done.stdout.replace('\r', "");
+        assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
+        text.lines().filter(|line| line.starts_with("NAME") || line.starts_with("arch ")).collect::<Vec<_>>().join("\n")
+    };
+    same(
+        &[listed(40), listed(80), listed(120)].join("\n"),
+        "
+NAME                USER
+arch                arch
+NAME                FOR          USER       VERIFIED        NOTE
+arch                amd64        arch       no              made anew twice a m…
+NAME                FOR          KIND    USER       CHECKSUMS SIGNED                VERIFIED        NOTE
+arch                amd64        qcow2   arch       FILE.sig beside the image, by…  no              made anew twice a m…
+",
+    );
+}
+
+#[test]
 fn what_is_to_be_done_next_can_be_pasted() {
     let scene = Scene::new();
     fs::create_dir(scene.sandbox.path("a b")).unwrap();
@@ -140,8 +163,39 @@ fn what_nobody_could_have_is_refused_and_nothing_is_written() {
             "new db --os arch --user=-oProxyCommand=x",
             2,
             "invalid value '-oProxyCommand=x' for '--user <USER>': \"-oProxyCommand=x\" is no name of a user",
-            "",
+            "letters, digits, `_`, `-`, `.`, no hyphen first: \"debian\"",
         ),
+        (
+            "new db.rhai --os arch",
+            2,
+            "db.rhai is how the recipe of a machine db is called, and no machine",
+            "call the machine db",
+        ),
+        (
+            "new db --os arch --size 20",
+            2,
+            "invalid value '20' for '--size <SIZE>': a disk of 20 bytes has no room for a system",
+            "for example 20G",
+        ),
+        (
+            "new db --os arch --size 1.5G",
+            2,
+            "invalid value '1.5G' for '--size <SIZE>': \"1.5G\" is not a size",
+            "for example 20G, with one of K, M, G and T",
+        ),
+        (
+            "new db --os arch --memory 1K",
+            2,
+            "invalid value '1K' for '--memory <MEMORY>': 1 KiB of memory are too little for a system",
+            "for example 2G",
+        ),
+        (
+            "new db --os arch --net nat",
+            2,
+            "invalid value 'nat' for '--net <slirp|BRIDGE>': it is no name of a bridge",
+            "slirp is the network inside the process, which needs no root; else name a bridge of this host, as in `--net bridge0`",
+        ),
+        ("new db --os arch --ram 2G", 2, "unexpected argument '--ram' found", "`vmrun new` calls it --memory"),
         ("new web --os arch", 2, "web.rhai is there already", "choose another name"),
         ("new web --os arch --dir home", 2, "there is a machine web already", "choose another name"),
         ("new old --os arch", 2, "./old.img is there already", "choose another name for the machine, or move it away"),
@@ -237,7 +291,7 @@ bhyvectl --destroy --vm=web
 ifconfig tap0 create
 ifconfig tap0 group vmrun description vmrun:web up
 ifconfig bridge2 addm tap0
-bhyve -c 1 -m 64M -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,[tmp]/web.img -s 5,virtio-net,tap0,mac=02:0f:d9:bc:91:00 -s 27,virtio-blk,[tmp]/web.seed,ro -s 28,virtio-rnd -s 31,lpc -l com1,/dev/nmdm-web.1A -l bootrom,[tmp]/vm/rom.fd web
+bhyve -c 1 -m 64M -w -H -A -u -s 0,hostbridge -s 4,virtio-blk,[tmp]/web.img -s 5,virtio-net,tap0,mac=02:0f:d9:bc:91:00 -s 26,virtio-console,org.qemu.guest_agent.0=[tmp]/state/web/agent.sock -s 27,virtio-blk,[tmp]/web.seed,ro -s 28,virtio-rnd -s 31,lpc -l com1,/dev/nmdm-web.1A -l bootrom,[tmp]/vm/rom.fd web
 bhyvectl --destroy --vm=web
 ifconfig tap0 destroy
 ",

@@ -53,6 +53,11 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
             (text, "the tap is made, and goes when the machine does".into())
         }
     };
+    // Who gives it an address is often no host's server of DHCP, but a router's.
+    let agent = matches!(parts.network, Network::Bridge(..)).then(|| {
+        let about = "its agent tells where it is: installed in the first boot";
+        ("agent: true, packages: [\"qemu-guest-agent\"],".to_string(), about.to_string())
+    });
     let lines = [
         (format!("os: {},", quoted(os)), format!("{title}: `vmrun images` lists what there is")),
         (
@@ -66,8 +71,16 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
         (first, network),
         (format!("com1: {},", quoted(&format!("/dev/nmdm-{name}.1A"))), format!("`vmrun console {name}`")),
     ];
-    let width = lines.iter().map(|(line, _)| line.len()).filter(|length| *length < WIDE).max().unwrap_or_default();
-    let [os, pin, disks, net, com1] = lines.map(|(line, about)| format!("    {line:width$} // {about}\n"));
+    let width = lines
+        .iter()
+        .chain(&agent)
+        .map(|(line, _)| line.len())
+        .filter(|length| *length < WIDE)
+        .max()
+        .unwrap_or_default();
+    let drawn = |(line, about): (String, String)| format!("    {line:width$} // {about}\n");
+    let [os, pin, disks, net, com1] = lines.map(drawn);
+    let agent = agent.map(drawn).unwrap_or_default();
     let identity = parts.identity.map(|path| format!(" identity: {},", quoted(&path.display().to_string())));
     let identity = identity.unwrap_or_default();
     let keys: Vec<String> = parts.keys.iter().map(|key| quoted(key)).collect();
@@ -77,7 +90,7 @@ pub(super) fn recipe(parts: &Parts<'_>) -> String {
          import \"std/guest\" as guest;\n\
          guest::cloud(#{{\n    \
              name: {}, cpus: {cpus}, memory: {memory}, init: init,\n\
-         {os}{pin}{disks}    user: {}, ssh_keys: [{}],{identity}\n{net}{com1}\
+         {os}{pin}{disks}    user: {}, ssh_keys: [{}],{identity}\n{net}{agent}{com1}\
          }}).run();\n",
         quoted(name.as_str()),
         quoted(parts.user),

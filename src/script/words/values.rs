@@ -30,7 +30,16 @@ pub(crate) fn expected(what: &str, got: &Dynamic) -> Raised {
     let fault = Fault::new(format!("expected {what}, got {}", type_names::article(got.type_name())));
     // What stands in single quotes is a single character.
     let hint = got.as_char().ok().map(|c| format!("a text stands in double quotes: \"{c}\""));
+    let hint = hint.or_else(|| unquoted(what, got));
     Raised::from(fault.maybe_hint(hint))
+}
+
+/// Returns how what stands in quotes is written as what was expected, where it is that but for the quotes.
+fn unquoted(what: &str, got: &Dynamic) -> Option<String> {
+    let text = got.clone().into_string().ok()?;
+    let is_truth = what == "true or false" && ["true", "false"].contains(&text.as_str());
+    let is_number = what.starts_with("a number") && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_truth || is_number).then(|| format!("write {text}, without quotes"))
 }
 
 /// Reads a text.

@@ -215,8 +215,8 @@ error: there is no recipe of a machine wep
 [2]
 $ vmrun clone web no/name
 error: invalid value 'no/name' for '<NEW>': \"no/name\" is not a machine's name
-
-For more information, try '--help'.
+ |
+ = hint: a name begins with a letter or digit; letters, digits, `.`, `_` and `-` follow
 [2]
 ",
     );

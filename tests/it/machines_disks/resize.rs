@@ -118,8 +118,8 @@ error: zroot/vm/web needs 280 GiB, and zroot/vm has 80 GiB left
 [3]
 $ vmrun resize web 4 plenty
 error: invalid value 'plenty' for '<SIZE>': \"plenty\" is not a size
-
-For more information, try '--help'.
+ |
+ = hint: for example 40G, with one of K, M, G and T
 [2]
 ");
     assert_eq!(everything(&sandbox), before);

@@ -210,9 +210,9 @@ error: "lots" is not a size
   2 | guest::freebsd(#{ name: "lab", memory: "lots", disks: [] });
     |                                        ^^^^^^
     |
-   ::: std/guest:268:56
+   ::: std/guest:284:56
     |
-268 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
+284 |         name: of.name, cpus: cpus(of, system), memory: of.memory,
     |                                                        --------- refused here
     |
    ::: std/guest:60:5
@@ -331,7 +331,7 @@ fn a_file_that_does_not_parse_is_shown_where_it_does_not() {
     same(
         &done.stderr,
         r#"
-error: Expecting name of a variable
+error: each variable has a `let` of its own
  --> lib.rhai:2:9
   |
 2 |     let (a, b) = [1, 2];
@@ -342,7 +342,7 @@ error: Expecting name of a variable
 1 | import "./lib" as lib;
   |        ------- imported here
   |
-  = hint: a recipe is Rhai: https://rhai.rs/book
+  = hint: let a = 1; let b = 2;
 "#,
     );
 }

@@ -113,7 +113,8 @@ fn a_machine_on_a_bridge_is_found_by_its_recipe_its_agent_a_lease_and_its_neighb
     assert_eq!((new.code, new.stdout.as_str()), (Some(0), "vmrun start web.rhai --init\nvmrun ssh --wait 5m web\n"));
     let recipe = lan.world.path("web.rhai");
     let written = read(&recipe);
-    add(&recipe, "agent: true, address: \"192.168.2.200\",");
+    assert!(written.contains("agent: true,"), "{written}");
+    add(&recipe, "address: \"192.168.2.200\",");
     let server = serve(&lan.world, &lan.network);
     assert_eq!(lan.vmrun("start web.rhai --init"), outcome(0, "", "vmrun: web runs\n"));
     // The guest need not have booted for that.
@@ -121,7 +122,6 @@ fn a_machine_on_a_bridge_is_found_by_its_recipe_its_agent_a_lease_and_its_neighb
     assert_eq!(lan.vmrun("kill web"), outcome(0, "", "vmrun: web was switched off\n"));
 
     fs::write(&recipe, format!("ready(#{{ agent: true, within: \"4m\" }});\n{written}")).unwrap();
-    add(&recipe, "agent: true,");
     assert_eq!(lan.vmrun("start web.rhai"), outcome(0, "", "vmrun: web runs\nvmrun: web is ready\n"));
     let lease = read(&lan.world.path("leases"));
     let ip = lease.split_whitespace().nth(2).unwrap_or_else(|| panic!("no lease: {lease}")).to_string();

@@ -25,7 +25,8 @@ impl Checker<'_> {
         let written = source::slice(self.source, place.span);
         if let Some(fault) = habits::literal(written, &is_known) {
             // What was to be put in was to be read.
-            let named: Vec<String> = habits::interpolated(written).map(String::from).collect();
+            let named = habits::interpolated(written).chain(habits::of_shell(written));
+            let named: Vec<String> = named.map(String::from).collect();
             named.iter().for_each(|name| drop(self.read(name)));
             self.report(Rule::Text, fault, position);
         }

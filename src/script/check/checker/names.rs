@@ -6,7 +6,7 @@ use crate::script::check::exports::Exports;
 use crate::script::check::kinds::{self, ValueKind};
 use crate::script::check::{Role, Rule};
 use crate::script::{habits, modules, words};
-use rhai::{ASTFlags, Expr, FnCallExpr, ImmutableString, Position};
+use rhai::{ASTFlags, Expr, FnCallExpr, ImmutableString, Position, Stmt};
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -89,7 +89,16 @@ impl Checker<'_> {
     pub(super) fn assign(&mut self, lhs: &Expr, with_operator: bool, value: &Expr, kind: &ValueKind) {
         match lhs {
             Expr::Variable(x, _, position) if x.2.is_empty() => {
-                if !self.scope.iter().any(|known| known.name == x.1) {
+                let is_known = self.scope.iter().any(|known| known.name == x.1);
+                if !is_known && !with_operator && self.is_nothing(&x.1) {
+                    let fault = Fault::new(format!("there is no variable `{}`", x.1));
+                    let names = self.scope.iter().map(|known| known.name.as_str());
+                    let fault = fault.hint(format!("a variable begins with `let`: let {} = …;", x.1));
+                    let fault = fault.did_you_mean(&x.1, names);
+                    self.report(Rule::UnknownName, fault, *position);
+                    // Whoever is told so once knows it of what follows.
+                    self.name(&x.1);
+                } else if !is_known {
                     self.variable(&x.1, *position);
                 }
             }
@@ -157,9 +166,27 @@ impl Checker<'_> {
         }
         let candidates = self.scope.iter().map(|known| known.name.as_str()).chain(facts());
         let fault = Fault::new(format!("there is no variable `{name}`"));
-        let fault = fault.did_you_mean(name, candidates).maybe_hint(habits::name(name));
+        let other =
+            || format!("a variable begins with `let`: let {name} = …; a text stands in double quotes: \"{name}\"");
+        let known = self.of_text(name).or_else(|| habits::name(name)).or_else(|| as_word(name));
+        let fault = match known {
+            Some(hint) => fault.hint(hint),
+            None => fault.hint(other()).did_you_mean(name, candidates),
+        };
         self.report(Rule::UnknownName, fault, position);
         ValueKind::Any
+    }
+
+    /// Says how a function has a variable that the text has, which it does not see.
+    fn of_text(&self, name: &str) -> Option<String> {
+        let is_its = |stmt: &Stmt| matches!(stmt, Stmt::Var(x, ..) if x.0.name == name);
+        let is_hidden = self.function.is_some() && self.ast.statements().iter().any(is_its);
+        is_hidden.then(|| format!("a function sees its own parameters alone: make `{name}` one of them"))
+    }
+
+    /// Whether nothing has a name that the checker could know.
+    fn is_nothing(&self, name: &str) -> bool {
+        !words::variables().iter().any(|(fact, _)| *fact == name) && !self.is_blanked(name)
     }
 
     /// A module whose function is called as that of a value, `guest.debian(…)`, and what is read of that.
@@ -255,6 +282,12 @@ impl Checker<'_> {
             self.report(Rule::Arguments, fault.hint(format!("write {}", usages.join(" or "))), position);
         }
     }
+}
+
+/// Says how a word is called whose name stands alone.
+fn as_word(name: &str) -> Option<String> {
+    let usages = words::usages(name);
+    (!usages.is_empty()).then(|| format!("a word is called with parentheses: {}", usages.join(" or ")))
 }
 
 fn import(path: String, name: &str) -> Fix {
