@@ -33,6 +33,7 @@ pub(crate) mod sized;
 pub(crate) mod started;
 pub(crate) mod system_files;
 pub(crate) mod taken;
+mod temporary;
 pub(crate) mod transcript;
 pub(crate) mod watched;
 pub(crate) mod words;
@@ -95,6 +96,7 @@ pub(crate) const NAMES: &[&str] = &[
     "makefs",
     "mdconfig",
     "mkdir",
+    "mktemp",
     "mount",
     "mv",
     "nc",

@@ -88,7 +88,23 @@ no network
 vmrun: made up, where `--answer` says nothing: `fails`, which fails where it is recorded, succeeds
 vmrun: same machine, same commands",
     );
-    assert!(done.code == 0 && done.stdout.contains("\nrun(\"fails\", [\"--now\"]);\n"), "{}", done.stdout);
+    let tried = "\n// It fails where the script was recorded, and the script goes on.\ntry { run(\"fails\", [\"--now\"]); } catch { }\n";
+    assert!(done.code == 0 && done.stdout.contains(tried), "{}", done.stdout);
+    // One after which the script ends is called as it is, and one that it waits for is waited for.
+    let called = [
+        (format!("fails || exit 1\n{BOOT} a\nexit 0"), "run(\"fails\", []);"),
+        (
+            format!("while ! fails --now; do sleep 2; done\n{BOOT} a\nexit 0"),
+            "run(\"sh\", [\"-c\", \"until fails --now; do sleep 2; done\"]);",
+        ),
+        (
+            format!("until vmrun-asks; do sleep 1; done\n{BOOT} a\nexit 0"),
+            "run(\"sh\", [\"-c\", \"until vmrun-asks; do sleep 1; done\"]);",
+        ),
+    ];
+    for (script, expected) in called {
+        assert_eq!(body(&script), expected);
+    }
     let done = record(&format!("M=1G\nfails --now || M=2G\n{BOOT} -m $M a\nexit 0"), &[]);
     let told = "error: what the script calls hangs on how `fails` ends, and a call of it fails where the script is recorded\n |\n = hint: record \
                 where it works, or let the recipe ask for it\n";
