@@ -8,6 +8,7 @@ pub(crate) mod arms;
 pub(crate) mod asked;
 pub(crate) mod call;
 pub(crate) mod carriers;
+pub(crate) mod daemons;
 pub(crate) mod dates;
 pub(crate) mod download;
 pub(crate) mod ends;

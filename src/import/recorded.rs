@@ -7,7 +7,7 @@ mod head;
 mod loaders;
 mod network;
 
-pub(super) use commands::{asked_module, copied_vars};
+pub(super) use commands::{asked_module, copied_vars, unit_by_name};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};

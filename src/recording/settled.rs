@@ -31,7 +31,8 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             continue;
         }
         if let Some(watched) = &call.watched {
-            let made: Vec<&String> = counting(watched).collect();
+            let is_named = |path: &str| known.is_named(path);
+            let made: Vec<&String> = counting(watched, &is_named).collect();
             if watched.is_tried(&call.made_up) || made.iter().any(|path| !known.is_written(path)) {
                 settled.calls.push(repeated(call, watched, &made));
             }
@@ -310,14 +311,18 @@ pub(crate) fn reads_folder(call: &Call, path: &str, whole: &dyn Fn(&str) -> Stri
     READERS.contains(&call.program()) && call.args().iter().any(parts)
 }
 
-/// Returns what a watched program changed beside what programs leave at home, what is of a run, and logs.
-pub(crate) fn counting(watched: &Watched) -> impl Iterator<Item = &String> {
+/// Returns what a watched program changed beside what programs leave at home, logs, and what is of a run and not named.
+pub(crate) fn counting<'a>(
+    watched: &'a Watched,
+    is_named: &'a dyn Fn(&str) -> bool,
+) -> impl Iterator<Item = &'a String> {
     // As sed(1) and perl(1) leave what a file was before.
     let is_copy = move |path: &String| {
         let of = |other: &String| path.strip_prefix(other.as_str()).is_some_and(|end| end.starts_with(['.', '~']));
         watched.changed.iter().any(of)
     };
-    let counts = move |path: &&String| !is_left(path) && !is_of_a_run(path) && !is_a_log(path) && !is_copy(path);
+    let is_passing = move |path: &String| is_of_a_run(path) && !is_named(path);
+    let counts = move |path: &&String| !is_left(path) && !is_passing(path) && !is_a_log(path) && !is_copy(path);
     watched.changed.iter().filter(counts)
 }
 

@@ -44,6 +44,9 @@ run(\"sh\", [\"-c\", \"cd /vm/a && mkkey two\"], #{ makes: \"/vm/a/two\" });
 run(\"sh\", [\"-c\", \"mkkey > /vm/a/three\"], #{ makes: \"/vm/a/three\" });
 run(\"sh\", [\"-c\", \"mkkey >> /vm/a/three\"], #{ makes: \"/vm/a/three\" });"
     );
+    // What goes when the host starts anew counts where a machine has it.
+    let script = format!("mkkey /var/tmp/seed\nmkkey /var/tmp/other\n{BOOT} -s 4,virtio-blk,/var/tmp/seed a\nexit 0");
+    assert_eq!(body(&script), "run(\"mkkey\", [\"/var/tmp/seed\"], #{ makes: \"/var/tmp/seed\" });");
     // Where it is made only once, it is so in the recipe.
     let script = format!("mkdir -p /vm\n[ -f /vm/key ] || mkkey /vm/key\n{BOOT} -s 4,virtio-blk,/vm/key a\nexit 0");
     assert_eq!(

@@ -11,8 +11,8 @@ use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
 use crate::recording::watched::{Watched, is_reader};
 use crate::recording::{
-    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, jailed::jailed,
-    journal, sized, supervised,
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, daemons, download, fed, file_programs,
+    jailed::jailed, journal, sized, supervised,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
@@ -304,19 +304,15 @@ fn make_files(words: &[String]) {
     if let Some(file) = download::file(words) {
         new(&file).may_fail(WHY);
     }
-    if let Some(socket) = swtpm_socket(words).filter(|_| enclosure::recording().is_some()) {
+    if let Some(path) = daemons::process_file(words).filter(|_| enclosure::recording().is_some()) {
+        new(path).and_then(|mut file| file.write_all(daemons::PROCESS)).may_fail(WHY);
+    }
+    if let Some(socket) = daemons::socket(words).filter(|_| enclosure::recording().is_some()) {
         UnixListener::bind(socket).may_fail(WHY);
     }
     for path in sized::files(words).into_iter().filter(|_| enclosure::recording().is_some()) {
         new(path).and_then(|mut file| file.write_all(sized::CONTENT)).may_fail(WHY);
     }
-}
-
-/// Returns the socket at which swtpm(8) listens, for which scripts wait: `--ctrl type=unixio,path=PATH`.
-fn swtpm_socket(words: &[String]) -> Option<&str> {
-    words.first().filter(|program| *program == "swtpm")?;
-    let at = words.iter().position(|word| word == "--ctrl" || word == "--server")?;
-    words.get(at + 1)?.split(',').find_map(|part| part.strip_prefix("path="))
 }
 
 /// The most that is kept of what a loader reads, in bytes.

@@ -43,8 +43,9 @@ fn has_vars(call: &Call, path: &str) -> bool {
 /// Returns the file or the folder that a command makes and that later steps may need, where it is one.
 pub(super) fn made_file(call: &Call) -> Option<&str> {
     if let Some(watched) = &call.watched {
-        let mut made = counting(watched);
-        return made.next().filter(|_| made.next().is_none()).map(String::as_str);
+        let lasting: Vec<&String> = counting(watched, &|_| false).collect();
+        let made = if lasting.is_empty() { counting(watched, &|_| true).collect() } else { lasting };
+        return if let [path] = made.as_slice() { Some(path) } else { None };
     }
     let program = call.program();
     let call = FileCall::of(&call.argv)?;
@@ -62,6 +63,15 @@ pub(in crate::import) fn asked_module(args: &[String]) -> Option<String> {
         _ => None,
     })?;
     Some(base_name(asked).trim_end_matches(".ko").to_string())
+}
+
+/// Returns the arguments of mdconfig(8) with the disk that they name by its number named by its name: `-u 0` is `-u md0`.
+pub(in crate::import) fn unit_by_name(call: &Call) -> Option<Vec<String>> {
+    let at = call.args().iter().position(|word| word == "-u").filter(|_| call.program() == "mdconfig")?;
+    let mut args = call.args().to_vec();
+    let unit = args.get_mut(at + 1).filter(|unit| unit.parse::<u32>().is_ok())?;
+    unit.insert_str(0, "md");
+    Some(args)
 }
 
 /// Whether a step makes a dataset, or a snapshot.
@@ -149,7 +159,8 @@ impl Writer<'_> {
             return None;
         }
         let call = &self.steps.get(back)?.call;
-        Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
+        let args = unit_by_name(call).unwrap_or_else(|| call.args().to_vec());
+        Some(format!("run({}, [{}])", quoted(call.program()), self.list(&args)))
     }
 
     /// A path as the recipe names it.
@@ -199,7 +210,8 @@ impl Writer<'_> {
             options.push("each_boot: true".into());
         }
         let options = if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) };
-        let mut text = format!("run({}, [{}]{options})", quoted(call.program()), self.list(call.args()));
+        let args = unit_by_name(call).unwrap_or_else(|| call.args().to_vec());
+        let mut text = format!("run({}, [{}]{options})", quoted(call.program()), self.list(&args));
         if is_disk && step.when == When::Always && !matches!(way, Way::Once(_)) {
             let variable = if self.disks.is_empty() { "md".to_string() } else { format!("md{}", self.disks.len() + 1) };
             text = format!("let {variable} = {text}");
