@@ -8,6 +8,7 @@ pub(crate) mod arms;
 pub(crate) mod asked;
 pub(crate) mod call;
 pub(crate) mod carriers;
+pub(crate) mod daemons;
 pub(crate) mod dates;
 pub(crate) mod download;
 pub(crate) mod ends;
@@ -33,6 +34,7 @@ pub(crate) mod sized;
 pub(crate) mod started;
 pub(crate) mod system_files;
 pub(crate) mod taken;
+mod temporary;
 pub(crate) mod transcript;
 pub(crate) mod watched;
 pub(crate) mod words;
@@ -95,6 +97,7 @@ pub(crate) const NAMES: &[&str] = &[
     "makefs",
     "mdconfig",
     "mkdir",
+    "mktemp",
     "mount",
     "mv",
     "nc",

@@ -64,8 +64,8 @@ nothing, write down how they were called, and answer:
   bhyve bhyvectl bhyveload bunzip2 bzip2 chmod chown cp cu curl date dd devctl devfs
   dhcpd dnsmasq fetch freebsd-version gpart grub-bhyve gunzip gzip halt hostname
   ifconfig install jail jexec jls kenv killall kldload kldstat kldunload ln logger mail
-  mailx makefs mdconfig mkdir mount mv nc newfs newfs_msdos ngctl pciconf pfctl pgrep
-  ping pkg pkill poweroff pw qemu-img rctl reboot rm rmdir route sendmail service
+  mailx makefs mdconfig mkdir mktemp mount mv nc newfs newfs_msdos ngctl pciconf pfctl
+  pgrep ping pkg pkill poweroff pw qemu-img rctl reboot rm rmdir route sendmail service
   shutdown sleep socat sockstat swtpm sysctl sysrc touch truncate umount uname unxz
   unzstd vale-ctl wall wget xz zfs zpool zstd
 What changes something succeeds without a word. What only asks sees what was changed before; what

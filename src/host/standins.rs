@@ -7,6 +7,7 @@
 mod done;
 mod player;
 mod stream;
+mod temporary;
 #[cfg(target_os = "linux")]
 mod watched;
 

@@ -19,13 +19,14 @@
 //! - the variables of UEFI firmware that are copied from its template, and nothing: vmrun does so where they are missing;
 //! - a file that is written with a line's end at its end, and without;
 //! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text, a folder;
+//! - a memory disk by its number, and by its name;
 //! - an interface that a script makes before each boot, and one that is there for the whole run.
 //!
 //! Loaders are compared as their machines have them ([`loaded`]). Marks and secrets are no calls. What only makes disks may be called
 //! where the recipe initializes alone ([`is_lasting`]): a later start finds it done.
 
 use super::loader::fitted;
-use super::recorded::{Change, asked_module, changes, copied_vars, truncated};
+use super::recorded::{Change, asked_module, changes, copied_vars, truncated, unit_by_name};
 use super::written;
 use crate::bhyve::loader;
 use crate::model::{Argv, Loader, Machine, Size};
@@ -160,7 +161,7 @@ impl CallInterpreter {
         match call.program() {
             "kldstat" => asked_module(call.args()).into_iter().for_each(|name| self.module(&name)),
             "cu" => {}
-            _ if call.reads => {}
+            _ if call.reads || call.program() == "sleep" => {}
             "bhyve" => self.boot(call),
             "bhyvectl" => self.node(call),
             "bhyveload" | "grub-bhyve" if read_loader(call).is_some_and(|(_, name)| is_booted(&name)) => {}
@@ -178,6 +179,10 @@ impl CallInterpreter {
             }
             "sysctl" => self.variables(call),
             "cp" if copied_vars(&call.argv).is_some() => {}
+            "mdconfig" => {
+                let args = unit_by_name(call).unwrap_or_else(|| call.args().to_vec());
+                self.put(Argv::new("mdconfig").args(&args).to_string());
+            }
             // A folder that is there is there.
             "mkdir" => self.set(call.command().to_string(), String::new()),
             _ => self.put(call.command().to_string()),

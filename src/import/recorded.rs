@@ -1,12 +1,13 @@
 //! A recipe of what a shell script called.
 
 mod commands;
+mod ends;
 mod guards;
 mod head;
 mod loaders;
 mod network;
 
-pub(super) use commands::{asked_module, copied_vars};
+pub(super) use commands::{asked_module, copied_vars, unit_by_name};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};
@@ -40,12 +41,16 @@ pub(crate) struct Flow {
     pub(crate) guards: Vec<Guard>,
     /// The commands that it calls before each boot.
     pub(crate) each_boot: Vec<String>,
+    /// The commands that it calls between a boot that ended in a reboot and the next one.
+    pub(crate) between: Vec<String>,
     /// The commands that it calls only where something is missing.
     pub(crate) missing: Vec<String>,
     /// Those of them that hang on what is gone when the host starts anew.
     pub(crate) passing: Vec<String>,
     /// The commands that fail where what they do is done already, and after which it goes on all the same.
     pub(crate) tolerated: Vec<String>,
+    /// Those after which it calls others then, with these.
+    pub(crate) instead: Vec<(String, Vec<Call>)>,
     /// The machine that it starts before this one.
     pub(crate) after: Option<Before>,
     /// What else is to be known of it.
@@ -87,12 +92,17 @@ pub(crate) fn recipe(
         missing: &flow.missing,
         passing: &flow.passing,
         tolerated: &flow.tolerated,
+        instead: &flow.instead,
         each_boot: &flow.each_boot,
+        between: &flow.between,
         goes_on: flow.on.as_ref().is_some_and(|on| on.contains(&"reboot")),
         guards: &flow.guards,
         early: Vec::new(),
         guard: None,
+        last: None,
+        is_last: false,
     };
+    writer.last = ends::last(flow, steps);
     let mut text = comment(0, &format!("Made from what `{from}` called."));
     text += &head(flow, steps, init);
     let disks = [writer.disks(), writer.early()].concat();
@@ -107,6 +117,7 @@ pub(crate) fn recipe(
         let is_said = !step.call.reads || step.call.program() == "kldstat";
         if is_said && !back.contains(&at) && step.call.program() != "ifconfig" {
             writer.guard = writer.condition(&step.call.argv);
+            writer.is_last = writer.is_after_last(at, step);
             writer.step(at, step)?;
             writer.guard = None;
         }
@@ -222,8 +233,11 @@ struct Writer<'a> {
     passing: &'a [String],
     /// The commands that fail where what they do is done already, and after which the script goes on all the same.
     tolerated: &'a [String],
+    instead: &'a [(String, Vec<Call>)],
     /// The commands that the script calls before each boot.
     each_boot: &'a [String],
+    /// Those between a boot that ended in a reboot and the next one.
+    between: &'a [String],
     /// Whether the script starts the machine again when it reboots.
     goes_on: bool,
     guards: &'a [Guard],
@@ -231,6 +245,10 @@ struct Writer<'a> {
     early: Vec<(String, String)>,
     /// What has to be so for the step that is written, as an expression.
     guard: Option<String>,
+    /// When a boot's end is the last one, as an expression: where the script does something then that it does not after each.
+    last: Option<String>,
+    /// Whether that has to be so for the step that is written.
+    is_last: bool,
 }
 
 impl Writer<'_> {
@@ -285,9 +303,12 @@ impl Writer<'_> {
     }
 
     fn say(&mut self, when: When, text: String) {
+        let all: Vec<&str> =
+            self.last.as_deref().filter(|_| self.is_last).into_iter().chain(self.guard.as_deref()).collect();
+        let guard = Some(all.join(" && ")).filter(|guard| !guard.is_empty());
         match self.lines.last_mut() {
-            Some(last) if last.when == when && last.guard == self.guard && !last.apart => last.text += &text,
-            _ => self.lines.push(Lines { when, guard: self.guard.clone(), text, apart: false }),
+            Some(last) if last.when == when && last.guard == guard && !last.apart => last.text += &text,
+            _ => self.lines.push(Lines { when, guard, text, apart: false }),
         }
     }
 
@@ -336,6 +357,7 @@ impl Writer<'_> {
         let remarks = first.remarks.iter().map(|(_, remark)| remark.as_str()).chain(unloaded);
         let remarks: String = remarks.map(|remark| comment(0, remark)).collect();
         text.insert_str(0, &remarks);
+        let text = self.keep_end(text, step.when == When::Always && self.guard.is_none());
         self.lines.push(Lines { when: step.when, guard: self.guard.clone(), text, apart: true });
         Ok(())
     }

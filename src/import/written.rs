@@ -64,8 +64,12 @@ mod tests {
             cwd: "/vm".into(),
             ..Call::default()
         };
-        let file =
-            |path: &str, content: &[u8]| Written { path: path.into(), mode: 0o600, content: Some(content.into()) };
+        let file = |path: &str, content: &[u8]| Written {
+            path: path.into(),
+            mode: 0o600,
+            content: Some(content.into()),
+            ..Written::default()
+        };
         let recording = Recording {
             calls: vec![
                 call("kldload vmm"),

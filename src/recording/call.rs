@@ -151,6 +151,8 @@ pub struct Written {
     pub mode: u32,
     /// What is in it; nothing where that is too much, or cannot be read.
     pub content: Option<Vec<u8>>,
+    /// The script has made it, and it is not there any more.
+    pub is_gone: bool,
 }
 
 impl Written {

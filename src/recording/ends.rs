@@ -75,6 +75,8 @@ pub(crate) struct Bounds {
     pub(crate) backoff: u64,
     /// The longest wait, where it is known.
     pub(crate) max_delay: Option<u64>,
+    /// How many milliseconds it sleeps before it starts the machine again that has rebooted, where that is another wait.
+    pub(crate) after_reboot: Option<u64>,
 }
 
 /// Returns how long a script sleeps between each boot of a recording and the next one, in milliseconds.

@@ -213,7 +213,8 @@ pub(crate) fn read_written(bytes: &[u8]) -> Vec<Written> {
         let (path, mode) = (text(take(&mut rest)?), number(take(&mut rest)?)?);
         let is_known = take(&mut rest)? == b"whole";
         let content = take(&mut rest)?.to_vec();
-        Some(Written { path, mode, content: is_known.then_some(content) })
+        let is_gone = take(&mut rest)? == b"gone";
+        Some(Written { path, mode, content: is_known.then_some(content), is_gone })
     };
     std::iter::from_fn(&mut one).collect()
 }
@@ -226,6 +227,7 @@ pub(crate) fn write_written(files: &[Written]) -> Vec<u8> {
         put(&mut bytes, file.mode.to_string().as_bytes());
         put(&mut bytes, if file.content.is_some() { b"whole" } else { b"unknown" });
         put(&mut bytes, file.content.as_deref().unwrap_or_default());
+        put(&mut bytes, if file.is_gone { b"gone" } else { b"there" });
     }
     bytes
 }

@@ -81,6 +81,11 @@ pub(crate) fn each_boot(recording: &Recording) -> Vec<String> {
     cycle.repeat.iter().filter(is_before).map(|call| call.command().to_string()).collect()
 }
 
+/// Returns the commands that a script calls between the first boot and the next one of the machine.
+pub(crate) fn between(recording: &Recording) -> Vec<String> {
+    Cycle::of(recording).repeat.iter().filter(|call| !call.reads).map(|call| call.command().to_string()).collect()
+}
+
 /// Returns whether a script starts a machine again that crashed.
 pub(crate) fn after_crash(with: &Recording) -> bool {
     let cycle = Cycle::of(with);

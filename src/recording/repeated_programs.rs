@@ -39,6 +39,8 @@ fn works_here(call: &Call, watched: &Watched, made: &[&String]) -> bool {
     let is_said =
         |path: &&String| call.args().iter().any(|word| word.contains(path.as_str())) || path.as_str() == redirected;
     let is_relative = |word: &String| {
+        let word =
+            word.split_once('=').filter(|(key, _)| ["if", "of"].contains(key)).map_or(word.as_str(), |(_, path)| path);
         !word.starts_with(['/', '-'])
             && !word.starts_with("s/")
             && !word.contains([':', ' ', '('])

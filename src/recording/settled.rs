@@ -6,6 +6,7 @@ use super::fed::fed;
 use super::file_programs::{FileCall, UNPACKERS, is_one};
 use super::placed::placed;
 use super::repeated_programs::repeated;
+use super::temporary::{self, is_read_once};
 use super::watched::{Watched, is_left};
 use super::world::FileState;
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ type Whole<'a> = &'a dyn Fn(&str, &str) -> String;
 /// Returns a recording in which the calls that are about files name them by whole paths and can be repeated, without those that vmrun makes
 /// needless: by which a script knows that it runs, keeps others out, and keeps logs.
 pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
+    let named = recording.calls.iter().map(temporary::named).collect();
+    let recording = &Recording { calls: named, ..recording.clone() };
     let mut settled = recording.clone();
     let known = Known::of(recording, whole);
     settled.calls.clear();
@@ -28,7 +31,8 @@ pub(crate) fn settled(recording: &Recording, whole: Whole<'_>) -> Recording {
             continue;
         }
         if let Some(watched) = &call.watched {
-            let made: Vec<&String> = counting(watched).collect();
+            let is_named = |path: &str| known.is_named(path);
+            let made: Vec<&String> = counting(watched, &is_named).collect();
             if watched.is_tried(&call.made_up) || made.iter().any(|path| !known.is_written(path)) {
                 settled.calls.push(repeated(call, watched, &made));
             }
@@ -98,6 +102,11 @@ fn deed(call: &Call, whole: Whole<'_>) -> Option<Deed> {
 }
 
 impl Deed {
+    /// Whether a file is one of those that it changes.
+    fn has(&self, path: &str) -> bool {
+        self.targets.iter().any(|target| target.trim_end_matches('/') == path)
+    }
+
     /// Returns the words of the command, as it can be repeated, about some of its files.
     fn words(&self, program: &str, targets: &[String]) -> Vec<String> {
         let has = |letter: char| self.options.iter().any(|word| word.starts_with('-') && word.contains(letter));
@@ -148,17 +157,20 @@ struct Known {
     downloads: BTreeSet<String>,
     /// What machines have, what file programs are told, and what is written.
     files: BTreeSet<String>,
+    /// What is read once, and in the recipe by what was read.
+    read_once: BTreeSet<String>,
     /// The scripts that the script wrote and that start its machines: what they call is in the recording.
     starters: BTreeSet<String>,
 }
 
 impl Known {
     fn of(recording: &Recording, whole: Whole<'_>) -> Self {
-        let mut known = Self::default();
+        let mut known = Self { read_once: temporary::read_once(recording, whole), ..Self::default() };
         let downloads = recording.calls.iter().filter_map(|call| Some((call, super::download::file(&call.argv)?)));
         known.downloads = downloads.map(|(call, path)| whole(&call.cwd, &path)).collect();
         let others = recording.calls.iter().filter(|call| !is_one(call.program()) && call.program() != "sleep");
-        for (call, arg) in others.flat_map(|call| call.args().iter().map(move |arg| (call, arg))) {
+        let all = others.flat_map(|call| call.args().iter().enumerate().map(move |(at, arg)| (call, at, arg)));
+        for (call, arg) in all.filter(|(call, at, _)| !is_read_once(call, *at)).map(|(call, _, arg)| (call, arg)) {
             let parts = arg.split([',', '=', ':']).chain([arg.as_str()]).filter(|part| !part.is_empty());
             let paths = parts.map(|part| whole(&call.cwd, part));
             known.named.extend(paths.filter(|path| made_by(call).all(|made| made != path)));
@@ -179,6 +191,8 @@ impl Known {
                 "rm" | "rmdir" => {
                     let made = deed.targets.iter().filter(|path| known.made.contains(*path));
                     known.brief.extend(made.cloned().collect::<Vec<_>>());
+                    let gone = recording.written.iter().filter(|file| file.is_gone && deed.has(&file.path));
+                    known.brief.extend(gone.map(|file| file.path.clone()));
                 }
                 _ => {}
             }
@@ -237,7 +251,8 @@ impl Known {
         // What a pipe has filled is empty here too.
         let is_empty =
             file.content.as_ref().is_some_and(Vec::is_empty) && (!is_named || self.downloads.contains(&file.path));
-        let is_said = is_empty || is_named && self.texts.contains(&file.path);
+        let is_read_once = !is_named && (file.is_gone || self.read_once.contains(&file.path));
+        let is_said = is_empty || is_read_once || is_named && self.texts.contains(&file.path);
         !is_said && (is_named || !is_of_a_run(&file.path) && !is_a_log(&file.path) && !is_left(&file.path))
     }
 
@@ -296,9 +311,18 @@ pub(crate) fn reads_folder(call: &Call, path: &str, whole: &dyn Fn(&str) -> Stri
     READERS.contains(&call.program()) && call.args().iter().any(parts)
 }
 
-/// Returns what a watched program changed beside what programs leave at home, what is of a run, and logs.
-pub(crate) fn counting(watched: &Watched) -> impl Iterator<Item = &String> {
-    let counts = |path: &&String| !is_left(path) && !is_of_a_run(path) && !is_a_log(path);
+/// Returns what a watched program changed beside what programs leave at home, logs, and what is of a run and not named.
+pub(crate) fn counting<'a>(
+    watched: &'a Watched,
+    is_named: &'a dyn Fn(&str) -> bool,
+) -> impl Iterator<Item = &'a String> {
+    // As sed(1) and perl(1) leave what a file was before.
+    let is_copy = move |path: &String| {
+        let of = |other: &String| path.strip_prefix(other.as_str()).is_some_and(|end| end.starts_with(['.', '~']));
+        watched.changed.iter().any(of)
+    };
+    let is_passing = move |path: &String| is_of_a_run(path) && !is_named(path);
+    let counts = move |path: &&String| !is_left(path) && !is_passing(path) && !is_a_log(path) && !is_copy(path);
     watched.changed.iter().filter(counts)
 }
 
@@ -341,6 +365,7 @@ mod tests {
             path: (*path).into(),
             mode: 0o644,
             content: Some(text.as_bytes().into()),
+            ..Written::default()
         };
         let recording = Recording {
             calls: lines.iter().map(call).collect(),
@@ -415,7 +440,11 @@ mod tests {
             ("/vm/e", ""),
             ("/vm/p", ""),
         ];
-        let file = |(path, text): (&str, &str)| Written { path: path.into(), mode: 0, content: Some(text.into()) };
+        let file = |(path, text): (&str, &str)| Written {
+            path: path.into(),
+            content: Some(text.into()),
+            ..Written::default()
+        };
         let argv = ["bhyve", "-s", "3,virtio-blk,a.bin,p=p", "-k", "b.conf", "a"].map(String::from).into();
         let recording = Recording {
             calls: vec![Call { argv, cwd: "/vm".into(), ..Call::default() }],

@@ -65,7 +65,6 @@ const READERS: &[&str] = &[
     "ash",
     "awk",
     "b2sum",
-    "base64",
     "basename",
     "bash",
     "bc",
@@ -123,7 +122,6 @@ const READERS: &[&str] = &[
     "md5",
     "md5sum",
     "mksh",
-    "mktemp",
     "more",
     "nawk",
     "nl",
@@ -181,7 +179,6 @@ const READERS: &[&str] = &[
     "who",
     "whoami",
     "xargs",
-    "xxd",
     "yes",
     "zsh",
 ];
@@ -192,13 +189,17 @@ pub(crate) fn is_watched(name: &str) -> bool {
     !lists.iter().any(|list| list.contains(&name)) && !["vmrun", "rbash", "login"].contains(&name)
 }
 
-/// Whether a call of a watched program has nothing to watch: sed(1) that edits no file.
+/// Whether a call of a watched program has nothing to watch: sed(1) that edits no file, base64(1) and xxd(1) that decode nothing.
 pub(crate) fn is_reader(argv: &[String]) -> bool {
-    let is_sed = argv.first().is_some_and(|program| ["gsed", "sed"].contains(&program.as_str()));
-    let edits = |word: &String| {
-        word.starts_with("--in-place") || word.starts_with('-') && !word.starts_with("--") && word.contains(['i', 'I'])
+    let Some((program, args)) = argv.split_first() else { return false };
+    let (letters, long): (&[char], &str) = match program.as_str() {
+        "gsed" | "sed" => (&['i', 'I'], "--in-place"),
+        "base64" => (&['d', 'D'], "--decode"),
+        "xxd" => (&['r'], "-revert"),
+        _ => return false,
     };
-    is_sed && !argv.iter().skip(1).any(edits)
+    let has_letter = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains(letters);
+    !args.iter().any(|word| word.starts_with(long) || has_letter(word))
 }
 
 /// Returns the words of a script that may be programs.
@@ -228,6 +229,8 @@ mod tests {
         let reads = |line: &str| is_reader(&line.split(' ').map(String::from).collect::<Vec<_>>());
         let lines = ["sed -n 1p a", "sed -i s/a/b/ c", "sed -Ei.bak s/a/b/ c", "sed --in-place p c", "openssl rand 8"];
         assert_eq!(lines.map(reads), [true, false, false, false, false]);
+        let lines = ["base64 a", "base64 -d a", "base64 --decode", "xxd -p a", "xxd -r -p a"];
+        assert_eq!(lines.map(reads), [true, false, false, true, false]);
         assert_eq!(
             words("x=$(openssl rand 8) | grep jq").into_iter().collect::<Vec<_>>(),
             ["8", "jq", "openssl", "rand", "x"]

@@ -253,7 +253,7 @@ impl World {
             "pkg" => kernel::pkg(args),
             "curl" | "fetch" | "wget" => kernel::download(program, args),
             "qemu-img" if ["info", "check"].contains(args.first().unwrap_or(&"")) => Answer::tells(""),
-            "date" | "sleep" => Answer::tells(""),
+            "date" | "mktemp" | "sleep" => Answer::tells(""),
             "freebsd-version" | "hostname" | "jls" | "kenv" | "nc" | "pciconf" | "ping" | "pw" | "sockstat"
             | "uname" => host::ask(program, args),
             _ if self.programs.0.iter().any(|name| name == program) => self.missing(program),

@@ -80,3 +80,29 @@ fn what_a_recipe_does_otherwise_after_an_end_is_told_line_by_line() {
         assert_eq!(text.starts_with(&format!("// NOT DERIVED: {own}.")), expected.contains(own), "{text}");
     }
 }
+
+/// What comes after `.run()` is done after each boot; what the script does when its loop has ended is done after the last.
+#[test]
+fn what_a_script_does_when_its_machine_is_not_started_again_stands_under_that() {
+    let shown = |lines: &str| {
+        let sandbox = Sandbox::new();
+        sandbox.write("s.sh", &format!("#!/bin/sh\n{lines}\n"));
+        let done = sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]));
+        assert_eq!((done.code, done.stderr.as_str()), (0, "vmrun: same machine, same commands\n"), "{}", done.stdout);
+        sandbox.write("made.rhai", &done.stdout);
+        let checked = sandbox.finish(&mut sandbox.command(&["check", "--on", "freebsd-14.3", "made.rhai"]));
+        assert_eq!(checked.code, 0, "{}", checked.stderr);
+        let (machine, after) = done.stdout.split_once("\n}).run();\n").unwrap();
+        assert!(machine.contains("\nlet ended = bhyve(#{\n"), "{machine}");
+        after.trim().to_string()
+    };
+    let after = "service y stop\npfctl -a vm -F rules\nexit 0";
+    assert_eq!(
+        shown(&format!("pfctl -a vm -f /etc/vm.pf\nwhile {BHYVE}; do :; done\n{after}")),
+        "if !ended.rebooted {\n    run(\"service\", [\"y\", \"stop\"]);\n    run(\"pfctl\", [\"-a\", \"vm\", \"-F\", \"rules\"]);\n}"
+    );
+    assert_eq!(
+        shown(&format!("while :; do\n{BHYVE}\ncase $? in 1|2) break;; esac\ndone\nservice y stop\nexit 0")),
+        "if !(ended.status in [0, 3, 4]) {\n    run(\"service\", [\"y\", \"stop\"]);\n}"
+    );
+}

@@ -34,5 +34,6 @@ mod retries;
 mod runs;
 mod scripts;
 mod system_files;
+mod text_tools;
 mod watched;
 mod words;

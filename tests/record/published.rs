@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// The arguments of the scripts that take some.
 const ARGUMENTS: &[(&str, &str)] = &[
+    ("anchor.sh", "start"),
+    ("options-grub.sh", "mail"),
     ("start-stop.sh", "start"),
     ("rc-service.sh", "start"),
     ("rc-daemon.sh", "start"),

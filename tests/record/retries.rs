@@ -70,3 +70,38 @@ error: the script asks `nc -z nas 3260` again and again where nobody answers, an
     );
     assert_eq!(done.code, 1);
 }
+
+/// vmrun starts a machine at once that has rebooted.
+#[test]
+fn a_wait_after_a_reboot_alone_is_the_recipes_or_is_told() {
+    let looped = |turn: &str| format!("while :; do\n{BOOT}\nrc=$?\n{turn}\ndone\nexit 0");
+    let done = record(&looped("[ $rc -eq 0 ] && { sleep 3; continue; }\n[ $rc -ge 3 ] && continue\nbreak"));
+    let hook = "\n\non(\"rebooted\", |_end| run(\"sleep\", [\"3\"], #{ each_boot: true }));\n\nbhyve(#{";
+    assert!(done.code == 0 && done.stdout.contains(hook), "{}{}", done.stderr, done.stdout);
+    let done = record(&format!("n=1\n{}", looped("[ $rc -eq 0 ] || break\nsleep $n; n=$((n*2))")));
+    same(
+        &done.stderr,
+        "\
+error: the script waits 1s, 2s, 4s, 8s, … before it starts the machine again that has rebooted, and vmrun does so at once
+ |
+ = hint: write the wait that you mean into the recipe: `on(\"rebooted\", |_end| run(\"sleep\", [\"5\"], #{ each_boot: true }));`",
+    );
+    assert_eq!(done.code, 1);
+}
+
+#[test]
+fn a_limit_that_the_script_forgets_after_a_time_is_told() {
+    let done = record(&format!(
+        "n=0\nwhile [ $n -lt 3 ]; do\nbegin=$(date +%s)\n{BOOT}\nrc=$?\n[ $rc -ge 3 ] && n=$((n+1)) || exit 0\n\
+         [ $(($(date +%s) - begin)) -gt 300 ] && n=0\ndone\nexit 0"
+    ));
+    same(
+        &done.stderr,
+        "\
+error: the script starts the machine again at most 2 times after bhyve's statuses 3 and 4, and forgets what it has counted after a time that it \
+         measures by `date`; the recipe does not
+ |
+ = hint: write into `restart(#{ … })` `within`, the time after which a start is forgotten, as \"10m\"",
+    );
+    assert_eq!(done.code, 1);
+}

@@ -44,6 +44,9 @@ run(\"sh\", [\"-c\", \"cd /vm/a && mkkey two\"], #{ makes: \"/vm/a/two\" });
 run(\"sh\", [\"-c\", \"mkkey > /vm/a/three\"], #{ makes: \"/vm/a/three\" });
 run(\"sh\", [\"-c\", \"mkkey >> /vm/a/three\"], #{ makes: \"/vm/a/three\" });"
     );
+    // What goes when the host starts anew counts where a machine has it.
+    let script = format!("mkkey /var/tmp/seed\nmkkey /var/tmp/other\n{BOOT} -s 4,virtio-blk,/var/tmp/seed a\nexit 0");
+    assert_eq!(body(&script), "run(\"mkkey\", [\"/var/tmp/seed\"], #{ makes: \"/var/tmp/seed\" });");
     // Where it is made only once, it is so in the recipe.
     let script = format!("mkdir -p /vm\n[ -f /vm/key ] || mkkey /vm/key\n{BOOT} -s 4,virtio-blk,/vm/key a\nexit 0");
     assert_eq!(
@@ -88,7 +91,23 @@ no network
 vmrun: made up, where `--answer` says nothing: `fails`, which fails where it is recorded, succeeds
 vmrun: same machine, same commands",
     );
-    assert!(done.code == 0 && done.stdout.contains("\nrun(\"fails\", [\"--now\"]);\n"), "{}", done.stdout);
+    let tried = "\n// It fails where the script was recorded, and the script goes on.\ntry { run(\"fails\", [\"--now\"]); } catch { }\n";
+    assert!(done.code == 0 && done.stdout.contains(tried), "{}", done.stdout);
+    // One after which the script ends is called as it is, and one that it waits for is waited for.
+    let called = [
+        (format!("fails || exit 1\n{BOOT} a\nexit 0"), "run(\"fails\", []);"),
+        (
+            format!("while ! fails --now; do sleep 2; done\n{BOOT} a\nexit 0"),
+            "run(\"sh\", [\"-c\", \"until fails --now; do sleep 2; done\"]);",
+        ),
+        (
+            format!("until vmrun-asks; do sleep 1; done\n{BOOT} a\nexit 0"),
+            "run(\"sh\", [\"-c\", \"until vmrun-asks; do sleep 1; done\"]);",
+        ),
+    ];
+    for (script, expected) in called {
+        assert_eq!(body(&script), expected);
+    }
     let done = record(&format!("M=1G\nfails --now || M=2G\n{BOOT} -m $M a\nexit 0"), &[]);
     let told = "error: what the script calls hangs on how `fails` ends, and a call of it fails where the script is recorded\n |\n = hint: record \
                 where it works, or let the recipe ask for it\n";

@@ -432,3 +432,38 @@ fn a_script_is_not_run_where_namespaces_are_refused() {
         assert_eq!((done.status.code(), host.path("made").exists()), (Some(0), true));
     }
 }
+
+/// What is mounted below a folder the kernel does not show to an ordinary user, in a namespace of his own (mount_namespaces(7)).
+#[test]
+fn programs_in_a_mount_and_around_one_are_watched() {
+    const MOUNTS: &str = "\
+set -e
+mkdir -p outer/bin
+mount -t tmpfs tmpfs outer/bin
+for program in outer/around outer/bin/within; do
+    printf '#!/bin/sh\\nhead -c 8 /dev/urandom | od -An -tx1 > \"$1\"\\n' > $program
+    chmod 755 $program
+done
+PATH=$PWD/outer:$PWD/outer/bin:$PATH
+exec setpriv --reuid=[user] --regid=[user] --clear-groups ./vmrun record --on freebsd-14.3 -- ./s.sh";
+    let script = "\
+#!/bin/sh
+within /var/tmp/a
+around /var/tmp/b
+bhyve -c 1 -m 1G -s 0,hostbridge -s 3,virtio-blk,/var/tmp/a -s 4,virtio-blk,/var/tmp/b -s 31,lpc -l bootrom,/fw.fd vm
+exit 0
+";
+    for user in [0, NOBODY] {
+        let host = Host::new(script, user);
+        let line = MOUNTS.replace("[user]", &user.to_string());
+        let done = host.command(&["unshare", "-m", "sh", "-c", &line], 0).output().unwrap();
+        same(&String::from_utf8_lossy(&done.stderr), "vmrun: same machine, same commands");
+        let text = String::from_utf8_lossy(&done.stdout);
+        let calls: Vec<&str> = text.lines().filter(|line| line.starts_with("run(")).collect();
+        let expected = [
+            "run(\"within\", [\"/var/tmp/a\"], #{ makes: \"/var/tmp/a\" });",
+            "run(\"around\", [\"/var/tmp/b\"], #{ makes: \"/var/tmp/b\" });",
+        ];
+        assert_eq!(calls, expected, "{text}");
+    }
+}

@@ -79,6 +79,14 @@ impl<'a> Above<'a> {
         Self { us, programs, watched: folders, owned, in_user_namespace }
     }
 
+    /// Has the stand-ins of a folder in one of the enclosure's own, which is below no overlay.
+    fn stand_in(&self, folder: &Path, new: &Path) -> StepResult<()> {
+        for program in self.programs.iter().filter(|program| program.folder == folder) {
+            symlink(self.us, new.join(&program.name)).or_else(known).map_err(step(&program.name))?;
+        }
+        Ok(())
+    }
+
     /// Writes what lies over a folder, and returns whether that is anything.
     fn write(&self, folder: &Path, above: &Path) -> StepResult<bool> {
         let mut any = false;
@@ -132,7 +140,7 @@ impl Tree {
             make(&root.join(name.trim_start_matches('/')))?;
         }
         if !above.in_user_namespace {
-            folders.extend(mounts.into_iter().filter(|one| one.has_files).map(|one| one.at));
+            folders.extend(mounts.iter().filter(|one| one.has_files).map(|one| one.at.clone()));
         }
         for folder in &folders {
             tree.cover(folder, &root, above)?;
@@ -140,7 +148,7 @@ impl Tree {
         kernel(&root)?;
         devices(&root, folder)?;
         if !above.watched.is_empty() {
-            watching(&root, &above.watched)?;
+            watching(&root, above, &mounts)?;
         }
         // As in pivot_root(2): the old root is below the new one, and goes.
         std::env::set_current_dir(&root).map_err(step("enter the new root"))?;
@@ -163,6 +171,7 @@ impl Tree {
         over: &Above<'_>,
     ) -> StepResult<BTreeSet<PathBuf>> {
         let mut folders = BTreeSet::new();
+        over.stand_in(folder, &new(root, folder))?;
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
             let new = new(root, &path);
@@ -177,9 +186,15 @@ impl Tree {
                 } else {
                     folders.insert(path);
                 }
+            } else if new.symlink_metadata().is_ok() {
+                // A stand-in is in its place.
             } else if kind.is_symlink() {
                 let to = std::fs::read_link(&path).map_err(step(path.display()))?;
                 symlink(to, &new).map_err(step(path.display()))?;
+            } else if path == over.us {
+                // It may be too large for a copy, and stand-ins are links to it.
+                File::create(&new).map_err(step(new.display()))?;
+                read_only(&path, &new)?;
             } else if kind.is_file() {
                 self.copy(&path, &new);
             }
@@ -282,7 +297,9 @@ fn watched(setting: &Scenario) -> Vec<Program> {
     let folders: BTreeSet<PathBuf> = PROGRAMS.iter().map(PathBuf::from).chain(folders).map(|f| real(&f)).collect();
     let all = |folder: &PathBuf| -> Vec<String> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        // A folder in it may be one of programs, too.
         entries
+            .filter(|entry| entry.path().is_file())
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| setting.watched.has(name))
             .collect()
@@ -351,12 +368,23 @@ fn file_programs(root: &Path) -> StepResult<()> {
     Ok(())
 }
 
-/// Shows the folders of watched programs, and what the script has changed, at places of their own.
-fn watching(root: &Path, folders: &BTreeSet<PathBuf>) -> StepResult<()> {
-    for folder in folders {
+/// Shows the folders of watched programs, and what the script has changed, at places of their own. In a folder in which something is mounted
+/// an ordinary user is shown no more than each of its programs.
+fn watching(root: &Path, above: &Above<'_>, mounts: &[Mounted]) -> StepResult<()> {
+    for folder in &above.watched {
         let to = root.join(PROGRAMS_INSIDE.trim_start_matches('/')).join(folder.strip_prefix("/").unwrap_or(folder));
         make(&to)?;
-        read_only(folder, &to)?;
+        let hides = |one: &Mounted| one.at != *folder && one.at.starts_with(folder);
+        if !above.in_user_namespace || !mounts.iter().any(hides) {
+            read_only(folder, &to)?;
+            continue;
+        }
+        let is_here = |program: &&Program| program.folder == *folder && folder.join(&program.name).is_file();
+        for program in above.programs.iter().filter(is_here) {
+            let to = to.join(&program.name);
+            File::create(&to).map_err(step(to.display()))?;
+            read_only(&folder.join(&program.name), &to)?;
+        }
     }
     let to = root.join(WRITTEN_INSIDE.trim_start_matches('/'));
     make(&to)?;

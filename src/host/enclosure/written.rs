@@ -1,6 +1,6 @@
 //! Which files an enclosed script wrote.
 
-use super::tree::Tree;
+use super::tree::{Overlay, Tree};
 use super::{INSIDE, REMOVED};
 use crate::host::files;
 use crate::recording::Written;
@@ -45,6 +45,14 @@ pub(super) fn written(tree: &Tree) -> Vec<Written> {
             all.extend(read(path).map(|(mode, content)| (path.to_path_buf(), mode, content)).map(entry));
         }
     });
+    // One that the host has too was not made by the script.
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    let is_hosts = |overlay: &Overlay, path: &Path| {
+        path.strip_prefix(&overlay.at).is_ok_and(|inner| is_there(&by_fd(overlay.lower.as_raw_fd()).join(inner)))
+    };
+    for (path, file) in all.iter_mut().filter(|(_, file)| file.is_gone) {
+        file.is_gone = !is_there(path) && !tree.overlays.iter().any(|overlay| is_hosts(overlay, path));
+    }
     all.into_values().take(WRITTEN_FILES_MAX).collect()
 }
 
@@ -56,7 +64,7 @@ fn is_copy(tree: &Tree, at: &Path, path: &Path) -> bool {
 
 fn entry((path, mode, content): (PathBuf, u32, Option<Vec<u8>>)) -> (PathBuf, Written) {
     let shown = path.display().to_string();
-    (path, Written { path: shown, mode, content })
+    (path, Written { path: shown, mode, content, is_gone: false })
 }
 
 /// Visits what is below a folder and is none, by its path in it and its whole one. Links are not followed, and what is mounted is passed over.

@@ -3,22 +3,25 @@
 //! An enclosed script's files are copies in memory: what is large is neither copied nor changed there, and what is not on this host is there
 //! as on one on which the script would work, which is told.
 
+use super::temporary;
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::{command, env};
 use crate::host::files::io_fault;
 use crate::host::{enclosure, files, wait};
 use crate::recording::file_programs::{FileCall, UNPACKERS};
+use crate::recording::watched::Watched;
 use crate::recording::{Written, journal, sized};
 use nix::poll::PollTimeout;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// The largest file that is copied or changed in an enclosure, in bytes.
@@ -35,6 +38,12 @@ pub(super) struct Done {
     pub(super) made_up: Option<String>,
     /// It changes no file.
     pub(super) reads: bool,
+    /// What it prints, where the program itself has not done so.
+    pub(super) output: String,
+    /// What it read from its standard input.
+    pub(super) heard: String,
+    /// What it changed, where that hangs on what it read.
+    pub(super) watched: Option<Watched>,
 }
 
 /// Does what a program was called for, and returns how. `words` are those of `argv`, as text.
@@ -51,6 +60,9 @@ pub(super) fn have_done(name: &str, argv: &[Vec<u8>], words: &[String]) -> Resul
         }
         return Ok(Done { status: by_program(name, argv)?, reads: true, ..Done::default() });
     }
+    if name == "mktemp" && is_enclosed {
+        return temporary::make(words.get(1..).unwrap_or_default());
+    }
     // Of date(1), and of dd(1) in a pipe, what is printed counts: it goes where ours goes.
     let named: Vec<String> = std::iter::once(name.to_string()).chain(words.iter().skip(1).cloned()).collect();
     let is_unpacker = UNPACKERS.contains(&name);
@@ -61,6 +73,9 @@ pub(super) fn have_done(name: &str, argv: &[Vec<u8>], words: &[String]) -> Resul
         return Ok(Done { status: by_program(name, argv)?, reads: true, ..Done::default() });
     };
     let mut made_up = None;
+    if is_enclosed && name == "dd" && call.sources.iter().all(|path| *path == "/dev/stdin") {
+        return filled(&call, argv);
+    }
     if is_enclosed {
         let prepared = prepare(name, &call);
         if prepared.is_all {
@@ -68,7 +83,34 @@ pub(super) fn have_done(name: &str, argv: &[Vec<u8>], words: &[String]) -> Resul
         }
         made_up = prepared.made_up;
     }
-    Ok(Done { status: by_program(name, argv)?, made_up, reads: false })
+    Ok(Done { status: by_program(name, argv)?, made_up, ..Done::default() })
+}
+
+/// The most that dd(1) is given of what it reads from its standard input, in bytes.
+const FILLING_MAX: u64 = 1 << 16;
+
+/// Has dd(1) fill a file from its standard input. What is too much for a recipe, or no text, it does not have.
+fn filled(call: &FileCall<'_>, argv: &[Vec<u8>]) -> Result<Done, Fault> {
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let whole = |path: &&str| files::whole(&cwd, Path::new(path)).display().to_string();
+    let changed = call.targets.iter().map(whole).collect();
+    let made_up = folders(&call.targets);
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(FILLING_MAX + 1)
+        .read_to_end(&mut bytes)
+        .may_fail("what came until it failed is what came");
+    let is_much = bytes.len() as u64 > FILLING_MAX;
+    let heard = String::from_utf8(bytes.clone()).ok().filter(|text| !is_much && !text.contains('\0'));
+    let status = if is_much {
+        put(&call.targets);
+        0
+    } else {
+        by_program_with("dd", argv, &bytes)?
+    };
+    let watched = Watched { changed, is_fed: heard.is_none(), ..Watched::default() };
+    Ok(Done { status, made_up, heard: heard.unwrap_or_default(), watched: Some(watched), ..Done::default() })
 }
 
 /// Whether no process of the enclosure is beside us and those that wait for us: then nobody could come first.
@@ -163,7 +205,7 @@ fn keep(paths: &[&str]) {
             rest.extend(entries.map(|entry| entry.path()).take(KEPT_MAX.0));
         } else if meta.is_file() && meta.len() > 0 && meta.modified().is_ok_and(|time| time >= begin) {
             let content = files::read_within(&path, KEPT_MAX.1).ok();
-            kept.push(Written { path: path.display().to_string(), mode: meta.mode() & 0o7777, content });
+            kept.push(Written { path: path.display().to_string(), mode: meta.mode() & 0o7777, content, is_gone: true });
         }
     }
     let file = OpenOptions::new().append(true).create(true).open(Path::new(enclosure::INSIDE).join(enclosure::REMOVED));
@@ -190,12 +232,31 @@ fn put(paths: &[&str]) {
 
 /// Has the program itself do it, and returns its status.
 fn by_program(name: &str, argv: &[Vec<u8>]) -> Result<u8, Fault> {
+    ended(name, argv, |command| command.spawn().and_then(|mut child| child.wait()))
+}
+
+/// Has the program itself do it with something that stands at its standard input, and returns its status.
+fn by_program_with(name: &str, argv: &[Vec<u8>], input: &[u8]) -> Result<u8, Fault> {
+    ended(name, argv, |command| {
+        let mut child = command.stdin(Stdio::piped()).spawn()?;
+        if let Some(mut pipe) = child.stdin.take() {
+            pipe.write_all(input).may_fail("it may read less than there is");
+        }
+        child.wait()
+    })
+}
+
+fn ended(
+    name: &str,
+    argv: &[Vec<u8>],
+    run: impl FnOnce(&mut Command) -> std::io::Result<ExitStatus>,
+) -> Result<u8, Fault> {
     let Some(program) = program(name) else {
         return Err(Fault::host(format!("`{name}` is not on this host")).hint("record where it is"));
     };
     let mut command = command(&program);
     command.arg0(name).args(argv.iter().skip(1).map(|arg| OsStr::from_bytes(arg)));
-    let status = command.spawn().and_then(|mut child| child.wait()).map_err(io_fault("start", &program))?;
+    let status = run(&mut command).map_err(io_fault("start", &program))?;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     Ok(u8::try_from(code).unwrap_or(1))
 }

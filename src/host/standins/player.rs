@@ -11,8 +11,8 @@ use crate::host::files::{io_fault, read_text};
 use crate::host::wait;
 use crate::recording::watched::{Watched, is_reader};
 use crate::recording::{
-    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, download, fed, file_programs, jailed::jailed,
-    journal, sized, supervised,
+    Answer, CARRIERS, Call, NAMES, Scenario, World, base_name, carried, daemons, download, fed, file_programs,
+    jailed::jailed, journal, sized, supervised,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use std::ffi::OsStr;
@@ -262,20 +262,22 @@ const fn watch(
 fn before_the_lock(name: &str, argv: &[Vec<u8>], words: &[String], setting: &Scenario) -> Result<BeforeTheLock, Fault> {
     let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
     let done = if is_done(name) && !is_said { Some(have_done(name, argv, words)?) } else { None };
-    let heard = if name == "grub-bhyve" || fed::reads_input(words) { heard() } else { String::new() };
+    let (read, watched) =
+        done.as_ref().map_or_else(Default::default, |done| (done.heard.clone(), done.watched.clone()));
+    let heard = if name == "grub-bhyve" || fed::reads_input(words) { heard() } else { read };
     let map = match name {
         "grub-bhyve" => file_of(argv, b"-m"),
         "bhyve" => files_of(argv, b"-k").join("\0"),
         _ => String::new(),
     };
-    Ok(BeforeTheLock { heard, map, done, watched: None })
+    Ok(BeforeTheLock { heard, map, done, watched })
 }
 
 impl BeforeTheLock {
     fn put_into(self, answer: Answer) -> Answer {
         let answer = Answer { heard: self.heard, map: self.map, watched: self.watched, ..answer };
         match self.done {
-            Some(Done { status, made_up, reads }) => Answer { status, reads, made_up, ..answer },
+            Some(Done { status, made_up, reads, output, .. }) => Answer { status, reads, made_up, output, ..answer },
             None => answer,
         }
     }
@@ -283,7 +285,7 @@ impl BeforeTheLock {
 
 /// Whether what a program does is done, in the enclosure or on this host.
 fn is_done(name: &str) -> bool {
-    file_programs::is_one(name) || ["date", "sleep"].contains(&name)
+    file_programs::is_one(name) || ["date", "mktemp", "sleep"].contains(&name)
 }
 
 /// Whether a shell runs this in the background (`&`): what a script runs so ignores SIGINT (2) and SIGQUIT (3) (POSIX.1-2024, XCU 2.11). It is
@@ -302,19 +304,15 @@ fn make_files(words: &[String]) {
     if let Some(file) = download::file(words) {
         new(&file).may_fail(WHY);
     }
-    if let Some(socket) = swtpm_socket(words).filter(|_| enclosure::recording().is_some()) {
+    if let Some(path) = daemons::process_file(words).filter(|_| enclosure::recording().is_some()) {
+        new(path).and_then(|mut file| file.write_all(daemons::PROCESS)).may_fail(WHY);
+    }
+    if let Some(socket) = daemons::socket(words).filter(|_| enclosure::recording().is_some()) {
         UnixListener::bind(socket).may_fail(WHY);
     }
     for path in sized::files(words).into_iter().filter(|_| enclosure::recording().is_some()) {
         new(path).and_then(|mut file| file.write_all(sized::CONTENT)).may_fail(WHY);
     }
-}
-
-/// Returns the socket at which swtpm(8) listens, for which scripts wait: `--ctrl type=unixio,path=PATH`.
-fn swtpm_socket(words: &[String]) -> Option<&str> {
-    words.first().filter(|program| *program == "swtpm")?;
-    let at = words.iter().position(|word| word == "--ctrl" || word == "--server")?;
-    words.get(at + 1)?.split(',').find_map(|part| part.strip_prefix("path="))
 }
 
 /// The most that is kept of what a loader reads, in bytes.

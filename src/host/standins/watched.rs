@@ -48,7 +48,8 @@ pub(super) fn watch(
         return Err(Fault::host(format!("`{name}` is not on this host")).hint("record where it is"));
     };
     let mut command = command(&program);
-    command.arg0(&called).args(argv.iter().skip(1).map(|arg| OsStr::from_bytes(arg)));
+    let args = spelled(name, argv.get(1..).unwrap_or_default());
+    command.arg0(&called).args(args.iter().map(|arg| OsStr::from_bytes(arg)));
     // It would leave what it has compiled beside its modules.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     if only_reads {
@@ -77,6 +78,24 @@ pub(super) fn watch(
     watched.output = output().unwrap_or_default();
     let made_up = (status != 0).then(|| format!("`{name}`, which fails where it is recorded, succeeds"));
     Ok(Outcome::Acted { watched, heard, made_up })
+}
+
+/// Returns arguments as a program of this host has them: FreeBSD's sed(1) takes the end of a copy's name, which may be empty, as a word of its own
+/// behind `-i` or `-I`.
+fn spelled(name: &str, args: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut spelled = args.to_vec();
+    let option = spelled.iter().position(|arg| ["-i", "-I"].map(str::as_bytes).contains(&arg.as_slice()));
+    if let (true, Some(at)) = (["gsed", "sed"].contains(&name), option) {
+        let is_end = |word: &[u8]| match word {
+            [] => true,
+            [b'.', rest @ ..] => !rest.is_empty() && rest.iter().all(u8::is_ascii_alphanumeric),
+            _ => false,
+        };
+        let end =
+            if spelled.get(at + 1).is_some_and(|word| is_end(word)) { spelled.remove(at + 1) } else { Vec::new() };
+        spelled[at] = [b"-i", end.as_slice()].concat();
+    }
+    spelled
 }
 
 /// Returns what is known of a call that is answered and not done.
@@ -228,4 +247,25 @@ fn program(called: &str, name: &str) -> Option<PathBuf> {
 fn kept(path: &Path) -> PathBuf {
     let kept = Path::new(PROGRAMS_INSIDE).join(path.strip_prefix("/").unwrap_or(path));
     if kept.symlink_metadata().is_ok() { kept } else { path.to_path_buf() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sed_is_called_as_the_one_of_this_host_is() {
+        let shown = |name: &str, words: &[&str]| {
+            let args: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            spelled(name, &args)
+                .iter()
+                .map(|arg| String::from_utf8_lossy(arg).into_owned())
+                .collect::<Vec<_>>()
+                .join("|")
+        };
+        assert_eq!(shown("sed", &["-i", "", "s/a/b/", "f"]), "-i|s/a/b/|f");
+        assert_eq!(shown("sed", &["-E", "-I", ".bak", "-e", "p", "f"]), "-E|-i.bak|-e|p|f");
+        assert_eq!(shown("sed", &["-i", "s/a/b/", "f"]), "-i|s/a/b/|f");
+        assert_eq!((shown("sed", &["-n", "p"]), shown("jq", &["-i", ""])), ("-n|p".into(), "-i|".into()));
+    }
 }

@@ -43,8 +43,9 @@ fn has_vars(call: &Call, path: &str) -> bool {
 /// Returns the file or the folder that a command makes and that later steps may need, where it is one.
 pub(super) fn made_file(call: &Call) -> Option<&str> {
     if let Some(watched) = &call.watched {
-        let mut made = counting(watched);
-        return made.next().filter(|_| made.next().is_none()).map(String::as_str);
+        let lasting: Vec<&String> = counting(watched, &|_| false).collect();
+        let made = if lasting.is_empty() { counting(watched, &|_| true).collect() } else { lasting };
+        return if let [path] = made.as_slice() { Some(path) } else { None };
     }
     let program = call.program();
     let call = FileCall::of(&call.argv)?;
@@ -62,6 +63,15 @@ pub(in crate::import) fn asked_module(args: &[String]) -> Option<String> {
         _ => None,
     })?;
     Some(base_name(asked).trim_end_matches(".ko").to_string())
+}
+
+/// Returns the arguments of mdconfig(8) with the disk that they name by its number named by its name: `-u 0` is `-u md0`.
+pub(in crate::import) fn unit_by_name(call: &Call) -> Option<Vec<String>> {
+    let at = call.args().iter().position(|word| word == "-u").filter(|_| call.program() == "mdconfig")?;
+    let mut args = call.args().to_vec();
+    let unit = args.get_mut(at + 1).filter(|unit| unit.parse::<u32>().is_ok())?;
+    unit.insert_str(0, "md");
+    Some(args)
 }
 
 /// Whether a step makes a dataset, or a snapshot.
@@ -149,7 +159,8 @@ impl Writer<'_> {
             return None;
         }
         let call = &self.steps.get(back)?.call;
-        Some(format!("run({}, [{}])", quoted(call.program()), self.list(call.args())))
+        let args = unit_by_name(call).unwrap_or_else(|| call.args().to_vec());
+        Some(format!("run({}, [{}])", quoted(call.program()), self.list(&args)))
     }
 
     /// A path as the recipe names it.
@@ -158,11 +169,28 @@ impl Writer<'_> {
     }
 
     fn list(&self, words: &[String]) -> String {
-        let word = |word: &String| match word.strip_prefix("/dev/").and_then(|name| self.disks.get(name)) {
-            Some(variable) => format!("`/dev/${{{variable}}}`"),
-            None => self.disks.get(word).cloned().unwrap_or_else(|| quoted(word)),
+        let word = |word: &String| match (self.of_disk(word), word.starts_with("/dev/")) {
+            (Some((variable, part)), true) => format!("`/dev/${{{variable}}}{part}`"),
+            (Some((variable, "")), false) => variable.into(),
+            (Some((variable, part)), false) => format!("`${{{variable}}}{part}`"),
+            (None, _) => quoted(word),
         };
         words.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the variable of the memory disk that a word names, by itself or by its path, and which part of it: `/dev/md0p2`, `md0s1a`.
+    fn of_disk<'w>(&self, word: &'w str) -> Option<(&str, &'w str)> {
+        let name = word.strip_prefix("/dev/").unwrap_or(word);
+        let is_part = |part: &str| {
+            let rest = part.strip_prefix(['p', 's']).unwrap_or_default();
+            part.is_empty()
+                || rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_alphanumeric())
+        };
+        let mut disks = self.disks.iter();
+        disks.find_map(|(disk, variable)| {
+            let part = name.strip_prefix(disk.as_str()).filter(|part| is_part(part))?;
+            Some((variable.as_str(), part))
+        })
     }
 
     fn raw(&mut self, at: usize, step: &Step) {
@@ -182,14 +210,25 @@ impl Writer<'_> {
             options.push("each_boot: true".into());
         }
         let options = if options.is_empty() { String::new() } else { format!(", #{{ {} }}", options.join(", ")) };
-        let mut text = format!("run({}, [{}]{options})", quoted(call.program()), self.list(call.args()));
+        let args = unit_by_name(call).unwrap_or_else(|| call.args().to_vec());
+        let mut text = format!("run({}, [{}]{options})", quoted(call.program()), self.list(&args));
         if is_disk && step.when == When::Always && !matches!(way, Way::Once(_)) {
             let variable = if self.disks.is_empty() { "md".to_string() } else { format!("md{}", self.disks.len() + 1) };
             text = format!("let {variable} = {text}");
             self.words.values.insert(format!("/dev/{printed}"), format!("`/dev/${{{variable}}}`"));
             self.disks.insert(printed, variable);
         }
+        let line = call.command().to_string();
+        let instead = self.instead.iter().find(|(failing, _)| *failing == line).map(|(_, calls)| calls);
         match way {
+            Way::AsItIs | Way::EachBoot if instead.is_some() => {
+                let calls = instead.into_iter().flatten();
+                let others: String = calls
+                    .map(|call| format!("run({}, [{}]); ", quoted(call.program()), self.list(call.args())))
+                    .collect();
+                let why = comment(0, "It may be so already: then the script does the other.");
+                self.say(step.when, format!("{why}try {{ {text}; }} catch {{ {others}}}\n"));
+            }
             Way::AsItIs | Way::EachBoot => self.say(step.when, format!("{text};\n")),
             Way::Tried(why) => self.say(step.when, format!("{}try {{ {text}; }} catch {{ }}\n", comment(0, why))),
             Way::Once(why) => {
@@ -210,14 +249,12 @@ impl Writer<'_> {
         const GONE: &str = "Once: it takes away what a later start has.";
         let args: Vec<&str> = step.call.args().iter().map(String::as_str).collect();
         let later = self.steps.get(at.saturating_add(1)..).unwrap_or_default();
-        let names = |word: &str| args.iter().any(|arg| arg.trim_start_matches("/dev/") == word);
         match (step.call.program(), args.as_slice()) {
             // What hangs on a file is done as often as that says.
             _ if self.guard.is_some() && !is_given_back => Way::AsItIs,
             _ if is_given_back || step.call.program() == "mdconfig" => Way::EachBoot,
             // What works on a disk that each boot has anew.
-            _ if self.disks.keys().any(|disk| names(disk)) => Way::EachBoot,
-            ("umount", [.., place]) if self.mounts_each_boot(place) => Way::EachBoot,
+            _ if args.iter().any(|arg| self.of_disk(arg).is_some() || self.is_mounted_each_boot(arg)) => Way::EachBoot,
             ("zfs", ["destroy", .., name]) => {
                 if later.iter().any(|step| makes_dataset(step, name)) {
                     Way::Tried("It may not be there.")
@@ -268,7 +305,9 @@ impl Writer<'_> {
     /// How a command stands of which only is known when the script calls it.
     fn way_of_others(&self, step: &Step) -> Way {
         let line = step.call.command().to_string();
-        if self.tolerated.contains(&line) {
+        if self.tolerated.contains(&line) && step.call.watched.is_some() {
+            Way::Tried("It fails where the script was recorded, and the script goes on.")
+        } else if self.tolerated.contains(&line) {
             Way::Tried("It may be so already, and the script goes on.")
         } else if self.missing.contains(&line) {
             Way::Once("Once: the script does so only where something is missing.")
@@ -277,12 +316,16 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether an earlier step mounts a disk there that each boot has anew.
-    fn mounts_each_boot(&self, place: &str) -> bool {
+    /// Whether a path is that of a place, or in one, at which a step mounts a disk that each boot has anew.
+    fn is_mounted_each_boot(&self, path: &str) -> bool {
         self.steps.iter().any(|step| {
             let args = step.call.args();
-            let is_there = step.call.program() == "mount" && args.last().is_some_and(|last| last == place);
-            is_there && args.iter().any(|word| self.disks.contains_key(word.trim_start_matches("/dev/")))
+            let is_below = |place: &String| {
+                path.strip_prefix(place.trim_end_matches('/'))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let is_there = step.call.program() == "mount" && args.len() > 1 && args.last().is_some_and(is_below);
+            is_there && args.iter().any(|word| self.of_disk(word).is_some())
         })
     }
 }

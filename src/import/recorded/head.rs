@@ -6,6 +6,7 @@ use crate::recording::ends::{Bounds, USUAL_MAX};
 use crate::recording::guests::Before;
 use crate::recording::jailed::is_jail;
 use crate::recording::{Again, Step};
+use std::time::Duration;
 
 /// Returns the first lines of a recipe, after the one that says of what it was made.
 pub(super) fn head(flow: &Flow, steps: &[Step], init: &str) -> String {
@@ -16,7 +17,15 @@ pub(super) fn head(flow: &Flow, steps: &[Step], init: &str) -> String {
     text += &carriers(steps);
     text += &order(flow.after.as_ref());
     text += &policy(flow.on.as_deref(), &flow.bounds);
+    text += &pause(&flow.bounds);
     text
+}
+
+/// Waits where the script does so after a reboot, after which vmrun starts a machine at once.
+fn pause(bounds: &Bounds) -> String {
+    let Some(wait) = bounds.after_reboot else { return String::new() };
+    let seconds = quoted(&Duration::from_millis(wait).as_secs_f64().to_string());
+    format!("\non(\"rebooted\", |_end| run(\"sleep\", [{seconds}], #{{ each_boot: true }}));\n")
 }
 
 fn remark(flow: &Flow, init: &str) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::files;
 use crate::host::standins::{self, Lines};
 use crate::import::recorded::{Guard, import, with_whole_paths};
+use crate::import::spread::with_configurations;
 use crate::model::{Draft, Target};
 use crate::recording::asked::{FileTest, file_tests, named_files};
 use crate::recording::hidden::hide;
@@ -197,6 +198,12 @@ impl Files {
             return true;
         }
         let Some(last) = node.turned.last() else { return false };
+        if last.is_there
+            && usual.has_node(&last.path)
+            && has_same_acts(&clear(&before.recording), &clear(&node.recording))
+        {
+            return true;
+        }
         if !boots(&node.recording) {
             // That one of its files is missing bhyve says, and vmrun before it; and vmrun knows what runs.
             if last.is_there && (is_of_a_run(&last.path) || usual.has_node(&last.path)) {
@@ -255,6 +262,14 @@ impl Files {
     }
 }
 
+/// Returns a recording in which no node is taken away of a machine that was booted: vmrun does so by itself.
+fn clear(recording: &Recording) -> Recording {
+    let booted = recording.calls.iter().position(|call| call.boots().is_some()).unwrap_or_default();
+    let destroys = |call: &Call| call.program() == "bhyvectl" && call.args().iter().any(|arg| arg == "--destroy");
+    let kept = recording.calls.iter().enumerate().filter(|(at, call)| *at < booted || !destroys(call));
+    Recording { calls: kept.map(|(_, call)| call.clone()).collect(), ..recording.clone() }
+}
+
 /// Returns what is called in the first of two recordings alone, and in the second: commands, and arguments of bhyve's.
 fn alone(first: &Recording, second: &Recording) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let (left, right): (Vec<&Call>, Vec<&Call>) = (first.calls.iter().collect(), second.calls.iter().collect());
@@ -311,6 +326,7 @@ fn both(left: &Call, right: &Call, mut tell: impl FnMut(&[String], bool)) -> Cal
 
 /// Returns the machines that are booted. Nothing where one of them is none.
 fn drafts(recording: &Recording, target: Target) -> Option<Vec<Draft>> {
+    let recording = with_configurations(recording);
     let boots = recording.calls.iter().filter(|call| call.boots().is_some());
     boots.map(|call| Some(import(call.args(), target).ok()?.draft)).collect()
 }
@@ -324,6 +340,7 @@ fn differs_in_slots_alone(one: &Draft, all: &Draft) -> bool {
 
 /// Whether a file is one of a machine that is booted.
 fn is_a_machines(recording: &Recording, path: &str, target: Target) -> bool {
+    let recording = with_configurations(recording);
     let boots = recording.calls.iter().filter(|call| call.boots().is_some());
     let mut drafts = boots.filter_map(|call| import(call.args(), target).ok()).map(|import| import.draft);
     drafts.any(|mut draft| {

@@ -2,9 +2,10 @@
 
 use super::sessions::Sessions;
 use crate::diag::{Blame, Fault};
+use crate::host::clock;
 use crate::ops::proof::boots;
-use crate::recording::Scenario;
 use crate::recording::ends::{Bounds, Restarts, is_loop, waits};
+use crate::recording::{Call, Prepared, Recording, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ impl Sessions<'_> {
     pub(super) fn bounds(&mut self, command: &[String], restarts: &Restarts) -> Result<(Bounds, Vec<Fault>), Fault> {
         let mut limits: BTreeMap<Option<usize>, BTreeSet<i32>> = BTreeMap::new();
         let mut slept: BTreeMap<Vec<u64>, BTreeSet<i32>> = BTreeMap::new();
+        let mut after_reboots = Vec::new();
         let mut gaps = Vec::new();
         for status in &restarts.0 {
             let exits = vec![u8::try_from(*status).unwrap_or(1)];
@@ -39,7 +41,9 @@ impl Sessions<'_> {
             // One that starts another machine the second time does not count.
             let is_counted = !recording.is_cut && is_loop(&recording);
             limits.entry(is_counted.then(|| boots.saturating_sub(1))).or_default().insert(*status);
-            if *status != REBOOTED {
+            if *status == REBOOTED {
+                after_reboots = waits(&recording);
+            } else {
                 slept.entry(waits(&recording)).or_default().insert(*status);
             }
         }
@@ -47,22 +51,68 @@ impl Sessions<'_> {
         gaps.extend(torn(&limits));
         let last = limits.into_iter().next_back();
         let limit = last.as_ref().and_then(|(limit, _)| *limit);
-        if let Some((Some(limit), statuses)) = last
-            && restarts.0.contains(&REBOOTED)
-            && let Some(status) = statuses.first()
-            && self.counts_anew(command, limit, *status)?
-        {
-            gaps.push(counted_anew(limit, &statuses));
+        if let Some((Some(limit), statuses)) = last {
+            gaps.extend(self.counted_otherwise(command, restarts, (limit, &statuses))?);
         }
         let all: Vec<Vec<u64>> = slept.into_keys().collect();
         let waits = all.iter().max_by_key(|waits| waits.len()).cloned().unwrap_or_default();
         let bounds = Bounds { limit, ..Bounds::default() }.waiting(&waits);
         gaps.extend(all.iter().find(|waits| !bounds.are(waits)).map(|waits| unsaid_waits(waits, &bounds)));
-        Ok((bounds, gaps))
+        let (after_reboot, gap) = after_reboots_of(&after_reboots, &bounds);
+        gaps.extend(gap);
+        Ok((Bounds { after_reboot, ..bounds }, gaps))
     }
 }
 
 impl Sessions<'_> {
+    /// Tells if a script counts how often it starts its machine in a way that no recipe says: anew after a reboot, or after a time.
+    fn counted_otherwise(
+        &mut self,
+        command: &[String],
+        restarts: &Restarts,
+        (limit, statuses): (usize, &BTreeSet<i32>),
+    ) -> Result<Vec<Fault>, Fault> {
+        let Some(status) = statuses.first() else { return Ok(Vec::new()) };
+        let mut gaps = Vec::new();
+        if restarts.0.contains(&REBOOTED) && self.counts_anew(command, limit, *status)? {
+            gaps.push(counted_anew(limit, statuses));
+        }
+        if self.forgets(command, limit, *status)? {
+            gaps.push(forgotten(limit, statuses));
+        }
+        Ok(gaps)
+    }
+
+    /// Whether a script that counts how often it starts its machine forgets what it has counted when time goes by: each time that it asks date(1) it
+    /// is a day later.
+    fn forgets(&mut self, command: &[String], limit: usize, status: i32) -> Result<bool, Fault> {
+        let boots_max = 2 * limit + 3;
+        let exits = vec![u8::try_from(status).unwrap_or(1)];
+        let plain = Scenario { exits, boots_max, ..self.setting.clone() };
+        let boots = |recording: &Recording| recording.calls.iter().filter(|call| call.boots().is_some()).count();
+        let Some(usual) = self.unheard(command, &plain)? else { return Ok(false) };
+        let asked =
+            usual.calls.iter().filter(|call| call.program() == "date" && call.args().iter().any(|arg| arg == "+%s"));
+        let mut asked: Vec<&Call> = asked.collect();
+        asked.sort_by(|one, other| one.argv.cmp(&other.argv));
+        asked.dedup_by(|one, other| one.argv == other.argv);
+        if asked.is_empty() {
+            return Ok(false);
+        }
+        let mut setting = plain;
+        for call in asked {
+            // The last one that is prepared is the first one that is answered.
+            let days = (0..DAYS).rev().map(|day| Prepared {
+                words: call.argv.clone(),
+                text: format!("{}\n", clock::now() + day * DAY),
+                times: Some(1),
+                ..Prepared::default()
+            });
+            setting.answers.extend(days);
+        }
+        Ok(self.unheard(command, &setting)?.is_some_and(|later| boots(&later) > boots(&usual)))
+    }
+
     /// Whether a script that starts its machine a number of times after an end begins to count anew when the machine has rebooted in between.
     fn counts_anew(&mut self, command: &[String], limit: usize, status: i32) -> Result<bool, Fault> {
         let turn = [u8::try_from(status).unwrap_or(1), 0];
@@ -80,19 +130,62 @@ impl Sessions<'_> {
     }
 }
 
+/// How many seconds a day has.
+const DAY: u64 = 86_400;
+
+/// How many days go by at most in a recording in which time does.
+const DAYS: u64 = 100;
+
+/// Returns how long a script waits before it starts a machine again that has rebooted, where that is another wait than after other ends; and
+/// what of that no recipe says.
+fn after_reboots_of(waits: &[u64], bounds: &Bounds) -> (Option<u64>, Option<Fault>) {
+    let Some(first) = waits.first().copied() else { return (None, None) };
+    if waits.iter().any(|wait| *wait != first) {
+        let is_told = bounds.delay.is_some() && bounds.are(waits);
+        return (None, (!is_told).then(|| growing(waits)));
+    }
+    (Some(first).filter(|wait| *wait > 0 && bounds.delay != Some(*wait)), None)
+}
+
+fn growing(waits: &[u64]) -> Fault {
+    let fault = Fault::new(format!(
+        "the script waits {} before it starts the machine again that has rebooted, and vmrun does so at once",
+        named(waits)
+    ));
+    fault.hint("write the wait that you mean into the recipe: `on(\"rebooted\", |_end| run(\"sleep\", [\"5\"], #{ each_boot: true }));`")
+}
+
+fn forgotten(limit: usize, statuses: &BTreeSet<i32>) -> Fault {
+    let fault = Fault::new(format!(
+        "the script starts the machine again at most {} {}, and forgets what it has counted after a time that it measures by `date`; the recipe \
+         does not",
+        times(limit),
+        boots::of(statuses).trim_end()
+    ));
+    fault.hint("write into `restart(#{ … })` `within`, the time after which a start is forgotten, as \"10m\"")
+}
+
 /// How many waits are named.
 const WAITS_MAX: usize = 4;
 
-/// Tells that a script waits in a way that no recipe says.
-fn unsaid_waits(waits: &[u64], bounds: &Bounds) -> Fault {
-    let shown = |wait: u64| Duration::from_millis(wait).as_secs_f64().to_string() + "s";
+fn shown(wait: u64) -> String {
+    Duration::from_millis(wait).as_secs_f64().to_string() + "s"
+}
+
+/// Lists the first waits.
+fn named(waits: &[u64]) -> String {
     let mut named: Vec<String> = waits.iter().take(WAITS_MAX).map(|wait| shown(*wait)).collect();
     named.extend((waits.len() > WAITS_MAX).then(|| "…".into()));
+    named.join(", ")
+}
+
+/// Tells that a script waits in a way that no recipe says.
+fn unsaid_waits(waits: &[u64], bounds: &Bounds) -> Fault {
     let first = shown(bounds.delay.unwrap_or_default());
     let times = Duration::from_millis(bounds.backoff.max(100) * 10).as_secs_f64();
     let fault = Fault::new(format!(
         "the script waits {} before it starts the machine again, and the recipe {first}, then {times} times as long each time",
-        named.join(", ")
+        named(waits)
     ));
     fault.hint("write the wait that you mean into `restart(#{ … })`: `delay`, `backoff` and `max_delay`")
 }

@@ -31,7 +31,7 @@ impl Sessions<'_> {
     }
 
     /// Records a command. Nothing where that fails: what is wrong with it is told where it is heard.
-    fn unheard(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
+    pub(super) fn unheard(&mut self, command: &[String], setting: &Scenario) -> Result<Option<Recording>, Fault> {
         match self.again(command, setting) {
             Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
             other => Ok(other.ok().flatten()),

@@ -4,6 +4,7 @@ use super::asked_files::{Files, shown};
 use super::ends::Course;
 use super::guards::Guards;
 use super::sessions::{Sessions, jailed, lost};
+use super::tolerance::Tolerance;
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::import::recorded::{Flow, Guard};
@@ -11,7 +12,7 @@ use crate::model::Target;
 use crate::ops::proof::boots::{self, Ends};
 use crate::recording::ends::POWERED_OFF;
 use crate::recording::hidden::hide;
-use crate::recording::merge::{after_crash, each_boot};
+use crate::recording::merge::{after_crash, between, each_boot};
 use crate::recording::{Again, Recording, again, words};
 use crate::script::Recipe;
 use std::rc::Rc;
@@ -143,7 +144,7 @@ impl Request<'_> {
         let Some(usual) = usual else {
             return Ok(Known::of(of_one(with, without.as_deref(), gaps, sessions)));
         };
-        let (guards, tolerated) = answered(sessions, &command, without.as_deref().unwrap_or(with), &usual, gaps)?;
+        let (guards, tolerance) = answered(sessions, &command, without.as_deref().unwrap_or(with), &usual, gaps)?;
         let initial = match (&args, &without) {
             (Some(args), Some(_)) => self.way(sessions, &filled(self.command, args), with, gaps)?,
             _ => None,
@@ -176,8 +177,10 @@ impl Request<'_> {
             remarks: [usual.files.remarks.clone(), needless(with, plain)].concat(),
             missing: guards.missing,
             passing: guards.passing,
-            tolerated,
+            tolerated: tolerance.tolerated,
+            instead: tolerance.instead,
             each_boot: reboot.map(each_boot).unwrap_or_default(),
+            between: reboot.map(between).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
         };
@@ -210,14 +213,15 @@ fn answered(
     recording: &Recording,
     usual: &Way,
     gaps: &mut Vec<Fault>,
-) -> Result<(Guards, Vec<String>), Fault> {
+) -> Result<(Guards, Tolerance), Fault> {
     let mut guards = sessions.guards(command, recording, &usual.files.asked)?;
     gaps.append(&mut guards.gaps);
-    let tolerated = sessions.going_on(command, recording)?;
+    let mut tolerance = sessions.going_on(command, recording)?;
+    gaps.append(&mut tolerance.gaps);
     gaps.extend(sessions.hanging(command, recording)?);
     gaps.extend(sessions.loading(command, recording)?);
     gaps.extend(sessions.hanging_on_globs(command, recording)?);
-    Ok((guards, tolerated))
+    Ok((guards, tolerance))
 }
 
 /// Returns what is known of a script that was recorded but once.

@@ -9,7 +9,7 @@ use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, FileState, Prepared, Recording, Scenario, merge};
+use crate::recording::{Call, FileState, Prepared, Recording, Scenario, merge, words};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -210,24 +210,26 @@ impl Guards {
             |recording: &Recording| -> Vec<Call> { merge(recording, None).into_iter().map(|step| step.call).collect() };
         let (_, more) = deeds(&calls(usual)).differences(&deeds(&calls(other)));
         let made: Vec<&str> = usual.calls.iter().filter_map(made).collect();
-        // It is made up where it is there too, by a line of its own.
-        let is_up = |line: &String| {
-            let brings_up = |call: &Call, name: &str| {
+        // It is set up where it is there too, by a line of its own.
+        let is_set_up = |line: &String| {
+            let said = words::split(line).unwrap_or_default();
+            let [program, name, said @ ..] = said.as_slice() else { return false };
+            let sets_up = |call: &Call| {
                 let args = call.args();
                 call.program() == "ifconfig"
-                    && args.first().is_some_and(|first| first == name)
+                    && args.first() == Some(name)
                     && args.get(1).is_some_and(|word| word != "create")
-                    && args.iter().any(|word| word == "up")
+                    && args.windows(said.len()).any(|words| words == said)
             };
-            made.iter().any(|name| {
-                *line == Argv::new("ifconfig").arg(name).arg("up").to_string()
-                    && usual.calls.iter().any(|call| brings_up(call, name))
-            })
+            program == "ifconfig"
+                && made.contains(&name.as_str())
+                && !said.is_empty()
+                && usual.calls.iter().any(sets_up)
         };
         let is_own_end =
             |line: &String| made.iter().any(|name| *line == Argv::new("ifconfig").arg(name).arg("destroy").to_string());
         // What it finds, and would have made itself, it takes away at its end all the same: vmrun leaves what it has not made.
-        for line in more.into_iter().filter(|line| !is_own_end(line) && !is_up(line)) {
+        for line in more.into_iter().filter(|line| !is_own_end(line) && !is_set_up(line)) {
             let fault =
                 Fault::new(format!("where {shown} the script calls `{}`, and the recipe never does", hide(&line)));
             self.gaps.push(fault.hint(

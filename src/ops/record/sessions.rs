@@ -421,9 +421,12 @@ pub(super) fn lost(recording: &Recording) -> Vec<Fault> {
 fn doubts(command: &[String], recording: &Recording) -> Vec<Fault> {
     let mut doubts = Vec::new();
     // The status of a last line that is bhyve's says how the guest ended, but where each status ends the script.
-    let is_guests =
-        recording.calls.last().is_some_and(|call| call.boots().is_some() && call.status == recording.status);
-    let ends_at_once = standins::script(command).is_some_and(|script| script.text.contains("set -e"));
+    let text = standins::script(command).map(|script| script.text).unwrap_or_default();
+    let hands_on = ["trap ", "exit $", "exit \"$", "return $", "return \"$"].iter().any(|words| text.contains(words));
+    let last = recording.calls.iter().rfind(|call| call.boots().is_some());
+    let is_last = |call: &&Call| hands_on || recording.calls.last().is_some_and(|last| last.argv == call.argv);
+    let is_guests = last.filter(is_last).is_some_and(|call| call.status == recording.status);
+    let ends_at_once = text.contains("set -e");
     if recording.status != 0 && (!is_guests || ends_at_once) {
         let shown = hide(
             &Argv::new(command.first().map(String::as_str).unwrap_or_default())

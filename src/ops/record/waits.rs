@@ -7,7 +7,7 @@ use crate::diag::{Blame, Fault};
 use crate::host::standins::{self, Lines};
 use crate::model::Argv;
 use crate::recording::hidden::hide;
-use crate::recording::{Call, Prepared, Recording, Scenario, base_name, words};
+use crate::recording::{Call, MAKERS, Prepared, Recording, Scenario, TELLERS, base_name, words};
 
 /// The programs that ask whether somebody answers, who may not do so yet.
 const ASKING: &[&str] = &["nc", "ping"];
@@ -35,11 +35,13 @@ impl Sessions<'_> {
     /// Returns what no recipe says.
     pub(super) fn learn_waits(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
         let mut gaps = Vec::new();
-        for question in asked(usual) {
+        for question in self.asked(command, usual) {
             // Recordings from here on have what was found before.
             let usual = self.tolerant(usual.clone());
             let instead = match self.course_of(command, &question, &usual)? {
                 Course::Same => continue,
+                // Of a program that fails here it is told by itself that something hangs on it.
+                Course::Otherwise(_) | Course::GivesUp if !question.reads => continue,
                 Course::Otherwise(faults) => {
                     gaps.extend(faults);
                     continue;
@@ -51,6 +53,29 @@ impl Sessions<'_> {
             self.waits.push((question.argv, instead));
         }
         Ok(gaps)
+    }
+
+    /// Returns what a script asks before its boots and that somebody answered, and in a loop the programs that fail on this host or are not on it,
+    /// each question once.
+    fn asked(&self, command: &[String], usual: &Recording) -> Vec<Call> {
+        let script = standins::script(command).map(|script| script.text).unwrap_or_default();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let has_loop = script.split(|c| !is_word(c)).any(|word| ["while", "until", "for"].contains(&word));
+        let is_asking = |call: &Call| ASKING.contains(&call.program()) && call.reads && call.status == 0;
+        let is_missing = |call: &Call| {
+            let name = call.program();
+            self.setting.programs.iter().any(|one| one == name) && !MAKERS.contains(&name) && !TELLERS.contains(&name)
+        };
+        let is_failing = |call: &Call| self.failing.contains(&call.argv) && call.watched.is_some();
+        let is_one =
+            |call: &&Call| is_asking(call) || has_loop && !call.reads && (is_missing(call) || is_failing(call));
+        let mut all: Vec<Call> = Vec::new();
+        for call in before_boots(usual).iter().filter(is_one) {
+            if all.iter().all(|other| other.argv != call.argv) {
+                all.push(call.clone());
+            }
+        }
+        all
     }
 
     fn course_of(&mut self, command: &[String], question: &Call, usual: &Recording) -> Result<Course, Fault> {
@@ -120,7 +145,13 @@ impl Sessions<'_> {
     ) -> Result<Option<Vec<Fault>>, Fault> {
         let other = if times == LATE { None } else { self.without_answer(command, question, Some(times))? };
         let other = other.and_then(Result::ok);
-        if has_same_acts(other.as_ref().unwrap_or(late), usual) {
+        // It may ask as often as it likes.
+        let unasked = |recording: &Recording| {
+            let mut recording = recording.clone();
+            recording.calls.retain(|call| call.argv != question.argv);
+            recording
+        };
+        if has_same_acts(&unasked(other.as_ref().unwrap_or(late)), &unasked(usual)) {
             return Ok(None);
         }
         let shown = format!("`{}` finds nobody", hide(&question.command().to_string()));
@@ -195,18 +226,6 @@ pub(super) fn before_boots(recording: &Recording) -> &[Call] {
     let is_beside = first.and_then(|at| recording.calls.get(at)).is_some_and(|call| !call.carriers.is_empty());
     let last = if is_beside { first } else { recording.calls.iter().rposition(boots) };
     recording.calls.get(..last.unwrap_or(recording.calls.len())).unwrap_or_default()
-}
-
-/// Returns what a script asks before its boots and that somebody answered, each question once.
-fn asked(usual: &Recording) -> Vec<Call> {
-    let mut all: Vec<Call> = Vec::new();
-    let is_one = |call: &&Call| ASKING.contains(&call.program()) && call.reads && call.status == 0;
-    for call in before_boots(usual).iter().filter(is_one) {
-        if all.iter().all(|other| other.argv != call.argv) {
-            all.push(call.clone());
-        }
-    }
-    all
 }
 
 /// Returns the command that asks until somebody answers.

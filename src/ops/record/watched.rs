@@ -4,13 +4,15 @@ use super::sessions::Sessions;
 use super::whole_path;
 use crate::diag::Fault;
 use crate::import::written::{WORD, with_written};
-use crate::recording::Recording;
 use crate::recording::hidden::hide;
+use crate::recording::watched::is_watched;
+use crate::recording::{Call, Recording};
 
 impl Sessions<'_> {
     /// Learns from a recording which watched programs change something, which fail, and which texts differ from those of the first recording.
     pub(super) fn learn_watched(&mut self, recording: &Recording) {
-        for call in recording.calls.iter().filter(|call| call.watched.is_some()) {
+        let is_own = |call: &&Call| call.watched.is_some() && is_watched(call.program());
+        for call in recording.calls.iter().filter(is_own) {
             let name = call.program().to_string();
             if !call.made_up.is_empty() {
                 self.failing.insert(call.argv.clone());
