@@ -45,6 +45,7 @@ pub(crate) mod kvm;
 pub(crate) mod leases;
 pub(crate) mod library_tree;
 pub(crate) mod live_disk;
+pub(crate) mod log;
 pub(crate) mod marks;
 pub(crate) mod memory;
 pub(crate) mod moved_disks;

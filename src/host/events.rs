@@ -1,7 +1,7 @@
 //! Files of events, a line each: what supervisors add, and who reads along.
 
-use super::background::{LOG_MAX, has_reader, open, rotate};
 use super::files::{io_fault, without_links};
+use super::log::{LOG_MAX, has_reader, open, rotate};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use std::collections::BTreeMap;

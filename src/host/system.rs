@@ -24,7 +24,7 @@ use super::store::Store;
 use super::worlds::rehearsal::Rehearsal;
 use super::{
     Capacity, Effect, Effects, Facts, FileFact, Guest, Guests, Host, Interface, Platform, ProcessTable, Rights,
-    Settings, Tell, background, commands, interfaces, kernel, marks,
+    Settings, Tell, commands, interfaces, kernel, log, marks,
 };
 use crate::diag::Fault;
 use crate::model::{Argv, Fetch, Helper, Machine, Secret, Size, VmName};
@@ -450,7 +450,7 @@ impl Guests for System {
 
     fn rotate_log(&mut self) -> Option<u64> {
         let log = self.log.as_ref()?;
-        let is_anew = background::rotate(log, background::LOG_MAX);
+        let is_anew = log::rotate(log, log::LOG_MAX);
         Some(if is_anew { 0 } else { std::fs::metadata(log).map_or(0, |meta| meta.len()) })
     }
 

@@ -4,8 +4,8 @@
 use super::{Console, PENDING, SerialLine};
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
-use crate::host::background::{LOG_MAX, rotate};
 use crate::host::files::{io_fault, remove, without_links};
+use crate::host::log::{LOG_MAX, rotate};
 use crate::host::process::timeout;
 use crate::host::signals::Signals;
 use crate::host::wait;

@@ -1,7 +1,8 @@
 //! What is waited for until a machine is ready, as its recipe says.
 
-use crate::host::background::{Supervisor, after};
+use crate::host::background::Supervisor;
 use crate::host::files;
+use crate::host::log::after;
 use crate::model::VmName;
 use crate::ops::{address, exec, settings};
 use crate::supervise::Claim;
