@@ -74,7 +74,6 @@ fn hangs(strike: &str, said: &str, runs: bool) {
     let disks = TwoHosts::disks(&hosts.source);
     hosts.strike(strike);
     let done = impatient(&hosts.source, &["migrate", "web", "vm6", "--answer-within", "1s"]);
-    println!("{strike}");
     told(&done, 3, said);
     assert_eq!(TwoHosts::runs(&hosts.source), runs, "{strike}");
     assert!(!runs || !TwoHosts::runs(&hosts.target), "{strike}");
@@ -147,7 +146,6 @@ fn replica_hangs(strike: &str) {
     let hosts = TwoHosts::new();
     hosts.strike(strike);
     let done = impatient(&hosts.source, &["replicate", "web", "vm6", "--answer-within", "1s"]);
-    println!("{strike}");
     let begins = "vmrun: a replica of web goes to vm6: 2 disks with 68 KiB\n";
     told(&done, 3, &format!("{}{SILENT}", if strike.ends_with("re:offer") { "" } else { begins }));
     hosts.strike("");
