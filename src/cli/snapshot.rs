@@ -64,8 +64,13 @@ pub(super) struct RollbackArgs {
 }
 
 pub(super) fn take(args: &SnapshotArgs, term: &Term) -> Result<(), Vec<Diagnostic>> {
-    let request =
-        TakeRequest { machine: &args.machine, tag: args.tag.as_deref(), may_copy: args.copy, only_look: args.dry_run };
+    let request = TakeRequest {
+        machine: &args.machine,
+        tag: args.tag.as_deref(),
+        may_copy: args.copy,
+        only_look: args.dry_run,
+        is_for_replica: false,
+    };
     let name = snapshots::take(&request, &mut shown(term))?;
     if !args.dry_run {
         term.say(format!("the snapshot {name} is made"));

@@ -80,7 +80,9 @@ impl<'a> Fetcher<'a> {
     /// Returns the text of a small file: nothing is known of it but how long it may be, and that it came from where it is. Whoever
     /// is believed has to prove who he is, if the address asks for that.
     pub(crate) fn text(&self, url: &Url, cache: &Path, most: u64) -> Result<String, Fault> {
-        self.small(url, cache, most, files::read_text)
+        let bytes = self.small(url, cache, most, files::read_bytes)?;
+        String::from_utf8(bytes)
+            .map_err(|_| Broken::Fault(Fault::host(format!("{url} is no UTF-8 text"))).fault_of_text(url))
     }
 
     /// Returns the bytes of a small file, which need not be a text.

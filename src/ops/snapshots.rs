@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub(super) use freeze::Freeze;
 pub(crate) use removal::Removal;
 pub(crate) use rollback::{RollbackRequest, rollback};
-pub(crate) use take::{TakeRequest, take};
+pub(crate) use take::{OF_REPLICA, TakeRequest, take};
 pub(super) use take::{frozen, no_one_moment};
 
 /// What happens with snapshots.

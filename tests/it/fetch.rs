@@ -628,6 +628,10 @@ fn what_a_publisher_does_not_say_is_told() {
         format!("3 error: {sums} has no sha256 of mine.img | {moved}")
     );
     assert_eq!(
+        says(Answer::File(b"\xff\xfe".to_vec()), &["mine"]),
+        format!("3 error: {sums} is no UTF-8 text | correct the address, or try again when its server answers")
+    );
+    assert_eq!(
         says(Answer::Missing, &["mine"]),
         format!(
             "3 error: cannot fetch {sums}: fetch: {sums}: Not Found | correct the address, or try again when its server answers"

@@ -302,6 +302,20 @@ impl Shared {
 }
 
 #[test]
+fn nobody_gives_the_tag_of_a_snapshot_that_the_next_replica_removes() {
+    refused(
+        &machine(&[WEB]),
+        "
+$ vmrun snapshot web replica-0123456789abcdef
+error: \"replica-0123456789abcdef\" is the tag of a snapshot that `vmrun replicate` makes, and removes again
+ |
+ = hint: choose another tag
+[2]
+",
+    );
+}
+
+#[test]
 fn what_cannot_be_kept_is_told_and_what_is_wrong_changes_nothing() {
     let sandbox = machine(&[WEB, "\"/dev/ada1\"", "\"[tmp]/vm/seed.iso\", #{ ro: true }"]);
     holds(

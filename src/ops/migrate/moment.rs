@@ -10,11 +10,8 @@ use crate::image::migration::is_id;
 use crate::model::VmName;
 use crate::model::snapshot::SnapshotName;
 use crate::model::volume::VolumeName;
-use crate::ops::snapshots::{self, Removal, SnapshotEvent, TakeRequest};
+use crate::ops::snapshots::{self, OF_REPLICA, Removal, SnapshotEvent, TakeRequest};
 use std::path::Path;
-
-/// What the tag of such a snapshot begins with; the name of the replica follows.
-const TAG: &str = "replica-";
 
 /// A snapshot that is read.
 pub(super) struct Moment<'a> {
@@ -35,12 +32,18 @@ impl<'a> Moment<'a> {
     ) -> Result<Self, Vec<Diagnostic>> {
         for listed in snapshots::list(machine.as_str())? {
             let tag = listed.name.tag();
-            if let Some(old) = tag.strip_prefix(TAG).filter(|id| listed.name.is_own() && is_id(id)) {
+            if let Some(old) = tag.strip_prefix(OF_REPLICA).filter(|id| listed.name.is_own() && is_id(id)) {
                 Self { settings, machine, id: old.into(), name: listed.name.clone() }.remove(parts)?;
             }
         }
-        let tag = format!("{TAG}{id}");
-        let request = TakeRequest { machine: machine.as_str(), tag: Some(&tag), may_copy: false, only_look: false };
+        let tag = format!("{OF_REPLICA}{id}");
+        let request = TakeRequest {
+            machine: machine.as_str(),
+            tag: Some(&tag),
+            may_copy: false,
+            only_look: false,
+            is_for_replica: true,
+        };
         let name = snapshots::take(&request, &mut |event| {
             if let SnapshotEvent::Note(note) = event {
                 listener(&MigrateEvent::Note(note));

@@ -10,6 +10,7 @@ use crate::host::program::{run, stays};
 use crate::host::reflink::CopyWay;
 use crate::host::signals::Signals;
 use crate::host::{Platform, files, snapshots};
+use crate::image::migration::is_id;
 use crate::model::snapshot::SnapshotName;
 use crate::model::{Argv, VmName};
 use crate::ops::clone::TAG;
@@ -27,7 +28,12 @@ pub(crate) struct TakeRequest<'a> {
     pub may_copy: bool,
     /// Whether nothing is to be done.
     pub only_look: bool,
+    /// Whether it is for a replica, and goes with it.
+    pub is_for_replica: bool,
 }
+
+/// What the tags of snapshots for replicas begin with; the name of the replica follows.
+pub(crate) const OF_REPLICA: &str = "replica-";
 
 /// What is done for a snapshot.
 struct Taking {
@@ -44,7 +50,7 @@ struct Taking {
 /// There is one of that name, a disk can have none, or the host refuses it; then nothing of it is left.
 pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<SnapshotName, Vec<Diagnostic>> {
     let name = match request.tag {
-        Some(tag) => own(tag)?,
+        Some(tag) => own(tag, request.is_for_replica)?,
         None => SnapshotName::of_tag(&of_time(now()))?,
     };
     let mut disks = Disks::of(request.machine)?;
@@ -85,12 +91,17 @@ pub(crate) fn take(request: &TakeRequest<'_>, tell: Listener<'_>) -> Result<Snap
 }
 
 /// Returns the name of one of ours.
-fn own(tag: &str) -> Result<SnapshotName, Fault> {
+fn own(tag: &str, is_for_replica: bool) -> Result<SnapshotName, Fault> {
     let name = SnapshotName::of_tag(tag)?;
     // One that nothing is cloned of is taken for what a clone has left, and goes with the next.
     if tag.starts_with(TAG) {
         let fault =
             Fault::usage(format!("{tag:?} is the tag of a snapshot that `vmrun clone` makes, and removes again"));
+        return Err(fault.hint("choose another tag"));
+    }
+    if !is_for_replica && tag.strip_prefix(OF_REPLICA).is_some_and(is_id) {
+        let fault =
+            Fault::usage(format!("{tag:?} is the tag of a snapshot that `vmrun replicate` makes, and removes again"));
         return Err(fault.hint("choose another tag"));
     }
     if tag.starts_with('-') {
