@@ -7,11 +7,14 @@ use clap::Command;
 /// What other tools call it, and how it is done here.
 const VERBS: &[(&[&str], &str)] = &[
     (
-        &["create", "define", "install", "provision", "init"],
+        &["create", "bcreate", "define", "install", "provision", "init"],
         "`vmrun new NAME --os OS` writes the recipe of a machine, `vmrun RECIPE --init` makes its disks and boots its installer",
     ),
     (&["destroy"], "`vmrun kill NAME` switches a machine off at once, `vmrun remove NAME` removes it with its disks"),
-    (&["delete", "rm", "undefine", "purge", "uninstall"], "`vmrun remove NAME` removes a machine with its disks"),
+    (
+        &["delete", "rm", "undefine", "purge", "uninstall", "bremove"],
+        "`vmrun remove NAME` removes a machine with its disks",
+    ),
     (
         &["shutdown", "poweroff", "halt", "powerdown", "off"],
         "`vmrun stop NAME` asks the guest to power off, `vmrun kill NAME` switches the machine off at once",
@@ -23,17 +26,23 @@ const VERBS: &[(&[&str], &str)] = &[
     ),
     (&["reboot", "reset", "reload"], "`vmrun restart NAME` stops a machine and starts it again"),
     (
-        &["ps", "ls", "jls", "vms"],
+        &["ps", "ls", "jls", "vms", "bls"],
         "`vmrun list` lists the machines that run, `vmrun list --all` those that are down as well",
     ),
-    (&["info", "show", "inspect", "describe", "dominfo"], "`vmrun status NAME` tells all that is known of a machine"),
+    (
+        &["info", "show", "inspect", "describe", "dominfo", "domstate"],
+        "`vmrun status NAME` tells all that is known of a machine",
+    ),
     (&["stats", "htop", "usage"], "`vmrun top` shows machines and their threads live"),
     (&["history"], "`vmrun events NAME` prints what happened to a machine"),
     (
         &["attach", "serial", "connect", "cu"],
         "`vmrun console NAME` connects the terminal with the serial port of a machine",
     ),
-    (&["display", "view", "viewer", "screen", "gui"], "`vmrun vnc NAME` opens a viewer on the screen of a machine"),
+    (
+        &["display", "view", "viewer", "screen", "gui", "vncdisplay"],
+        "`vmrun vnc NAME` opens a viewer on the screen of a machine",
+    ),
     (&["sendkey", "send-key", "sendkeys"], "`vmrun type NAME TEXT` types at the keyboard of a machine"),
     (&["edit", "configure", "config", "set"], "a machine is what its recipe says: edit that, and `vmrun restart NAME`"),
     (
@@ -58,6 +67,25 @@ const VERBS: &[(&[&str], &str)] = &[
         "`vmrun gc` gives back what killed runs have left, `vmrun cache prune` removes what was fetched",
     ),
     (&["version"], "`vmrun --version` tells it"),
+    (
+        &["shell", "login", "enter", "blogin"],
+        "`vmrun ssh NAME` logs in to the guest, `vmrun console NAME` connects the terminal with its serial port",
+    ),
+    (
+        &["pause", "suspend", "save", "managedsave", "resume"],
+        "a machine runs or is down: `vmrun stop NAME` asks the guest to power off, `vmrun snapshot NAME` keeps its disks",
+    ),
+    (
+        &["startall", "bstart"],
+        "`vmrun start RECIPE` runs a machine in the background, `vmrun start --all` all of config.toml",
+    ),
+    (&["stopall", "bstop"], "`vmrun stop NAME` asks the guest to power off, `vmrun stop --all` those of all machines"),
+    (
+        &["ip", "addr", "address", "domifaddr"],
+        "`vmrun status NAME` tells the address of a guest, `vmrun list` those of all machines",
+    ),
+    (&["dumpxml"], "a machine is what its recipe says: `vmrun plan NAME` prints what becomes of it"),
+    (&["mount", "push", "scp"], "`vmrun cp FILE NAME:PATH` copies files to the guest of a machine, or from it"),
 ];
 
 /// Returns the answer to a command that other tools have, if the first word of a command line is one; where a file has its name it is a

@@ -5,13 +5,18 @@
 //! variable that nothing has, [`literal`] of a text that parses and hardly says what it should.
 
 mod kinds;
+mod names;
 mod seen;
+mod texts;
 
 use super::source;
 use crate::diag::{Fault, Source};
 pub(super) use kinds::kind;
+use names::WORDS;
+pub(super) use names::name;
 use rhai::{ParseError, ParseErrorType};
 use seen::Seen;
+pub(super) use texts::{interpolated, literal, of_shell, path};
 
 /// What is said where nothing better is known.
 const MANUAL: &str = "a recipe is Rhai: https://rhai.rs/book";
@@ -275,63 +280,6 @@ const HABITS: [Habit; 48] = [
     },
 ];
 
-/// Words of other languages, with what a recipe has in their place.
-const WORDS: [(&str, &str); 29] = [
-    ("and", "&&"),
-    ("or", "||"),
-    ("not", "!"),
-    ("elif", "else if"),
-    ("elsif", "else if"),
-    ("elseif", "else if"),
-    ("def", "fn"),
-    ("func", "fn"),
-    ("function", "fn"),
-    ("var", "let"),
-    ("then", "{ … }"),
-    ("null", "()"),
-    ("nil", "()"),
-    ("match", "switch"),
-    ("case", "switch value { 1 => …, _ => … }"),
-    ("foreach", "for"),
-    ("unless", "if !"),
-    ("mut", "let"),
-    ("local", "let"),
-    ("int", "let"),
-    ("string", "let"),
-    ("bool", "let"),
-    ("echo", "print(…)"),
-    ("raise", "throw"),
-    ("except", "catch"),
-    ("from", "import \"std/guest\" as guest;"),
-    ("include", "import \"std/guest\" as guest;"),
-    ("require", "import \"std/guest\" as guest;"),
-    ("use", "import \"std/guest\" as guest;"),
-];
-
-/// Names of other languages, with what a recipe has in their place.
-const NAMES: [(&str, &str); 20] = [
-    ("True", "true"),
-    ("TRUE", "true"),
-    ("yes", "true"),
-    ("Yes", "true"),
-    ("YES", "true"),
-    ("on", "true"),
-    ("On", "true"),
-    ("ON", "true"),
-    ("False", "false"),
-    ("FALSE", "false"),
-    ("no", "false"),
-    ("No", "false"),
-    ("NO", "false"),
-    ("off", "false"),
-    ("Off", "false"),
-    ("OFF", "false"),
-    ("None", "()"),
-    ("nil", "()"),
-    ("NULL", "()"),
-    ("undefined", "()"),
-];
-
 /// Returns the fault of a text that does not parse.
 pub(crate) fn syntax(error: &ParseError, source: &Source) -> Fault {
     if let Some((what, hint)) = kind(&source.text) {
@@ -347,79 +295,6 @@ pub(crate) fn syntax(error: &ParseError, source: &Source) -> Fault {
     let (theirs, ours) = written.split_once('|').unwrap_or((&written, &written));
     let message = if message.is_empty() { seen.says.clone() } else { message.replace("{}", theirs) };
     Fault::new(message).hint(hint.replace("{}", ours))
-}
-
-/// Returns what a recipe has in place of a name that it does not know.
-pub(super) fn name(name: &str) -> Option<String> {
-    let (_, ours) = NAMES.iter().find(|(theirs, _)| *theirs == name)?;
-    Some(format!("write `{ours}`"))
-}
-
-/// Returns what is wrong with a text that is written out, with the quotes around it: it parses, and stays as it is.
-pub(super) fn literal(written: &str, is_known: &dyn Fn(&str) -> bool) -> Option<Fault> {
-    let inside = written.get(1..written.len().max(2) - 1)?;
-    match written.chars().next()? {
-        '"' => {
-            let hint = |inside: &str| format!("a text in backticks puts the value in: `{inside}`");
-            if let Some(name) = interpolated(inside).find(|name| is_known(name)) {
-                return Some(Fault::new(format!("`${{{name}}}` stays in this text as it is")).hint(hint(inside)));
-            }
-            let name = of_shell(inside).find(|name| is_known(name))?;
-            let inside = inside.replace(&format!("${name}"), &format!("${{{name}}}"));
-            Some(Fault::new(format!("`${name}` stays in this text as it is")).hint(hint(&inside)))
-        }
-        '`' => {
-            let escape = ["\\n", "\\t", "\\r"].into_iter().find(|escape| is_bare(inside, escape))?;
-            let fault = Fault::new(format!("`{escape}` stays in a text in backticks as it is"));
-            Some(fault.hint("write the text in double quotes, or break the line where it should break"))
-        }
-        _ => None,
-    }
-}
-
-/// Returns what is wrong with a path that is written as for a shell, or with a value that was to be put in.
-pub(super) fn path(text: &str) -> Option<Fault> {
-    if let Some(rest) = text.strip_prefix("~/").or_else(|| (text == "~").then_some("")) {
-        let fault = Fault::new(format!("the path {text:?} begins with `~`, which only a shell reads"));
-        let hint = format!("write it whole: `${{env(\"HOME\")}}/{rest}` in backticks; a file of that name is ./{text}");
-        return Some(fault.hint(hint));
-    }
-    if let Some(name) = text.strip_prefix('$').and_then(|_| of_shell(text).next()) {
-        let fault = Fault::new(format!("the path {text:?} begins with `${name}`, which only a shell reads"));
-        let rest = &text[1 + name.len()..];
-        let is_of_environment = name.chars().all(|c| c == '_' || c.is_ascii_uppercase());
-        let value = if is_of_environment { format!("env({name:?})") } else { name.to_string() };
-        let hint = format!("write it whole: `${{{value}}}{rest}` in backticks; a file of that name is ./{text}");
-        return Some(fault.hint(hint));
-    }
-    let name = interpolated(text).next()?;
-    let fault = Fault::new(format!("the path {text:?} has `${{{name}}}` in it as it is"));
-    Some(fault.hint(format!("a text in backticks puts the value in: `{text}`")))
-}
-
-/// The names that stand as `${name}` in a text.
-pub(super) fn interpolated(text: &str) -> impl Iterator<Item = &str> {
-    text.split("${").skip(1).filter_map(|rest| {
-        let (name, _) = rest.split_once('}')?;
-        let name = name.split(['.', '[']).next().unwrap_or(name);
-        (!name.is_empty() && name.chars().all(|c| c == '_' || c.is_alphanumeric())).then_some(name)
-    })
-}
-
-/// The names that stand as `$name` in a text.
-pub(super) fn of_shell(text: &str) -> impl Iterator<Item = &str> {
-    text.split('$').skip(1).filter_map(|rest| {
-        let name = &rest[..rest.find(|c: char| !is_part(c)).unwrap_or(rest.len())];
-        name.starts_with(|c: char| c == '_' || c.is_alphabetic()).then_some(name)
-    })
-}
-
-/// Whether something stands in a text outside of quotes: what is in quotes is for another program, as in `printf 'a\n'`.
-fn is_bare(text: &str, part: &str) -> bool {
-    text.match_indices(part).any(|(at, _)| {
-        let before = text[..at].rsplit('\n').next().unwrap_or_default();
-        !before.ends_with('\\') && ['"', '\''].iter().all(|quote| before.matches(*quote).count() % 2 == 0)
-    })
 }
 
 /// The part of a line that a path or a name takes: up to a blank or a mark that ends an argument.

@@ -78,13 +78,13 @@ ifconfig tap7 destroy
     same(
         &done.stderr,
         "
-error: Expecting ')' to close the parameters list of function 'other'
+error: the `(` of line 3 is not closed
  --> net.rhai:3:11
   |
 3 | fn other( { }
   |           ^^^
   |
-  = hint: a recipe is Rhai: https://rhai.rs/book
+  = hint: close it by `)`
 error: 1 fault found in 1 file
 ",
     );

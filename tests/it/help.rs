@@ -85,7 +85,10 @@ fn a_command_of_another_tool_is_answered_with_ours() {
  = hint: `vmrun kill NAME` switches a machine off at once, `vmrun remove NAME` removes it with its disks
 ",
     );
-    for verb in ["shutdown", "ps", "install", "poweroff", "delete", "rm", "up", "down", "ls", "reboot", "version"] {
+    for verb in [
+        "shell", "pause", "startall", "ip", "mount", "bcreate", "shutdown", "ps", "install", "poweroff", "delete",
+        "rm", "up", "down", "ls", "reboot", "version",
+    ] {
         let text = said(&[verb]);
         let first = format!("error: vmrun has no command `{verb}`\n |\n = hint: ");
         assert!(text.starts_with(&first) && text.contains("`vmrun "), "{text}");

@@ -1,6 +1,6 @@
 //! What stands beside the program for those who run many of them: what periodic(8), pipelines and Prometheus are given.
 
-use super::host::{Host, kill};
+use super::host::{Host, ended, kill};
 use super::sandbox::{Sandbox, project, same};
 use super::shown::table;
 use serde_json::Value;
@@ -101,4 +101,54 @@ fn a_pipeline_checks_and_tests_recipes_by_what_it_is_given() {
     for words in ["check $(printf -- '--on %s ' $HOSTS) --format sarif $RECIPES", "test --junit"] {
         assert!(action.contains(words) && text.contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_hook_finds_what_is_wrong_before_it_is_committed() {
+    let sandbox = Sandbox::new();
+    for name in ["install.rhai", "install_test.rhai"] {
+        fs::copy(project("recipes") + "/" + name, sandbox.path(name)).unwrap();
+    }
+    let hooks = fs::read_to_string(project(".pre-commit-hooks.yaml")).unwrap();
+    let of = |key: &str| hooks.lines().filter_map(|line| line.trim().strip_prefix(key)).collect::<Vec<_>>();
+    let (entries, files) = (of("entry: vmrun "), of("files: "));
+    assert_eq!(files, ["\\.rhai$", "_test\\.rhai$"]);
+    // It calls the entry with the names of files that match.
+    let said = |entry: &str, files: &[&str]| {
+        let done = sandbox.run(&[&[entry], files].concat());
+        (done.code, format!("{}{}", done.stdout, done.stderr))
+    };
+    let [check, tries] = entries[..] else { panic!("{entries:?}") };
+    assert_eq!(said(check, &["install.rhai", "install_test.rhai"]).0, 0);
+    assert_eq!(said(tries, &["install_test.rhai"]).0, 0);
+    sandbox.write("wrong.rhai", "tpa(\"tap1\");\n");
+    let (code, text) = said(check, &["install.rhai", "wrong.rhai"]);
+    assert!(code == 1 && text.contains("did you mean `tap`?"), "{text}");
+    sandbox.write("wrong_test.rhai", "fn test_this() { assert(1 == 2); }\n");
+    assert_eq!(said(tries, &["wrong_test.rhai"]).0, 1);
+}
+
+#[test]
+fn a_playbook_starts_what_does_not_run_and_nothing_twice() {
+    let host = Host::new("run\n");
+    host.recipe("db", "");
+    let text = fs::read_to_string(project("packaging/ansible/machines.yml")).unwrap();
+    // A copy is checked in a folder of Ansible's own before it takes its place.
+    assert!(text.contains("validate: vmrun check %s\n"), "{text}");
+    fs::create_dir(host.path("ansible")).unwrap();
+    fs::copy(host.path("db.rhai"), host.path("ansible/.source.rhai")).unwrap();
+    assert_eq!(host.run(&["check", "ansible/.source.rhai"]).code, 0);
+    let states = text.split_once("selectattr('state', 'in', [").unwrap().1.split_once(']').unwrap().0;
+    let states: BTreeSet<&str> = states.split(", ").map(|state| state.trim_matches('\'')).collect();
+    let pass = || {
+        assert!(text.contains("command: vmrun list --json\n") && text.contains("command: \"vmrun start "), "{text}");
+        let listed: Value = serde_json::from_str(&host.run(&["list", "--json"]).stdout).unwrap();
+        let runs = |one: &&Value| one["name"] == "db" && states.contains(one["state"].as_str().unwrap());
+        let is_changed = listed["machines"].as_array().unwrap().iter().find(runs).is_none();
+        if is_changed {
+            ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs\n");
+        }
+        is_changed
+    };
+    assert_eq!([pass(), pass(), pass()], [true, false, false]);
 }

@@ -5,8 +5,9 @@ use super::exports::Modules;
 use super::literal::Trial;
 use super::usage::usages;
 use super::{Finding, Parsed, Role, Rule, parse};
-use crate::diag::{Diagnostic, Severity, Source};
+use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
 use crate::script::imports;
+use crate::script::lexer::{self, TokenKind};
 use rhai::{AST, ASTFlags, Stmt};
 use std::rc::Rc;
 
@@ -53,6 +54,7 @@ impl Inspector {
         let mut checked = Checked { findings: faults.into_iter().map(syntax).collect(), ast };
         let imports = imports::faults(source, &checked.ast).into_iter();
         checked.findings.extend(imports.map(|diagnostic| Finding { rule: Rule::Import, diagnostic }));
+        checked.findings.extend(open_comment(source));
         let role = role.unwrap_or(if checked.is_library() { Role::Library } else { Role::Recipe });
         let usages = usages(&checked.ast);
         let deep = Deep { modules: &self.modules, trial: self.trial.of(source, &checked.ast), blanked, usages };
@@ -62,6 +64,24 @@ impl Inspector {
         checked.findings = sorted(checked.findings.into_iter().chain(found).collect());
         checked
     }
+}
+
+/// A comment without an end: Rhai takes all that follows for a part of it, and says nothing.
+fn open_comment(source: &Rc<Source>) -> Option<Finding> {
+    if !source.text.contains("/*") {
+        return None;
+    }
+    // An end that is added is one of it only if it has none.
+    let closed = format!("{}*/", source.text);
+    let last = lexer::with_comments(&closed).pop()?;
+    let is_comment = matches!(last.kind, TokenKind::Comment | TokenKind::Doc);
+    if !is_comment || !closed[last.span.clone()].starts_with("/*") {
+        return None;
+    }
+    let fault = Fault::new("this comment has no end: all that follows is a part of it");
+    let fault = fault.hint("end it by `*/`; one within another has an end of its own");
+    let place = Place { source: source.clone(), span: last.span.start..last.span.start + 2 };
+    Some(Finding { rule: Rule::Text, diagnostic: Diagnostic::warning(fault).at(place) })
 }
 
 fn sorted(mut found: Vec<Finding>) -> Vec<Finding> {
@@ -111,6 +131,25 @@ mod tests {
             "let node = bhyvectl(\"a\"); node.destroy(); print(\"a\".len + [1].len() + \"b\".len());",
         ] {
             assert_eq!(told(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comment_without_an_end_is_told() {
+        for (text, is_open) in [
+            ("print(1); /* b", true),
+            ("print(1); /* b /* c */ d\n", true),
+            ("/* b *", true),
+            ("/** b /*/", true),
+            ("/* b */", false),
+            ("/* b /* c */ */", false),
+            ("/**/", false),
+            ("// /* b", false),
+            ("print(\"/* b\");", false),
+            ("print(1 /* b */ + 2);", false),
+        ] {
+            let is_told = told(text).iter().any(|one| one.starts_with("this comment has no end"));
+            assert_eq!(is_told, is_open, "{text}");
         }
     }
 
