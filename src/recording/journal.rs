@@ -286,10 +286,12 @@ mod tests {
     #[test]
     fn files_read_back_as_far_as_they_are_whole() {
         let mut bytes = Vec::new();
-        for part in [&b"/a"[..], b"420", b"whole", b"x\n\xff", b"/b", b"384", b"unknown", b"", b"/c", b"0"] {
+        for part in
+            [&b"/a"[..], b"420", b"whole", b"x\n\xff", b"there", b"/b", b"384", b"unknown", b"", b"gone", b"/c", b"0"]
+        {
             put(&mut bytes, part);
         }
-        let file = |path: &str, mode, content| Written { path: path.into(), mode, content };
+        let file = |path: &str, mode, content| Written { path: path.into(), mode, content, is_gone: path == "/b" };
         assert_eq!(read_written(&bytes), [file("/a", 0o644, Some(b"x\n\xff".to_vec())), file("/b", 0o600, None)]);
     }
 

@@ -191,7 +191,7 @@ pub(crate) fn is_watched(name: &str) -> bool {
 
 /// Whether a call of a watched program has nothing to watch: sed(1) that edits no file, base64(1) and xxd(1) that decode nothing.
 pub(crate) fn is_reader(argv: &[String]) -> bool {
-    let Some((program, args)) = argv.split_first() else { return false };
+    let Some((program, words)) = argv.split_first() else { return false };
     let (letters, long): (&[char], &str) = match program.as_str() {
         "gsed" | "sed" => (&['i', 'I'], "--in-place"),
         "base64" => (&['d', 'D'], "--decode"),
@@ -199,7 +199,7 @@ pub(crate) fn is_reader(argv: &[String]) -> bool {
         _ => return false,
     };
     let has_letter = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains(letters);
-    !args.iter().any(|word| word.starts_with(long) || has_letter(word))
+    !words.iter().any(|word| word.starts_with(long) || has_letter(word))
 }
 
 /// Returns the words of a script that may be programs.

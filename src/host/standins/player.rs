@@ -151,7 +151,7 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let own: Vec<String> = std::iter::once(name.into()).chain(words.into_iter().skip(1)).collect();
     let before = match watch(folder, &own, is_reader(&own), &argv, carriers, &setting)? {
         Some(Watching::Told(status)) => return Ok(Answer { status, ..Answer::default() }),
-        Some(Watching::Acted(before)) => Some(before),
+        Some(Watching::Acted(before)) => Some(*before),
         None => None,
     };
     // It may be called by its path.
@@ -214,7 +214,7 @@ enum Watching {
     /// It told the script something, and ended with this status.
     Told(u8),
     /// It is a call like others.
-    Acted(BeforeTheLock),
+    Acted(Box<BeforeTheLock>),
 }
 
 /// Has a watched program do what it is called for; nothing where it is none, or has an answer.
@@ -231,7 +231,7 @@ fn watch(
     let is_said = setting.answers.iter().any(|prepared| prepared.words == [name] || prepared.words == words);
     if is_said && setting.watched.has(name) {
         let watched = Some(super::watched::unwatched());
-        return Ok(Some(Watching::Acted(BeforeTheLock { watched, ..BeforeTheLock::default() })));
+        return Ok(Some(Watching::Acted(Box::new(BeforeTheLock { watched, ..BeforeTheLock::default() }))));
     }
     if is_said || !setting.watched.has(name) || setting.programs.iter().any(|program| program == name) {
         return Ok(None);
@@ -240,7 +240,8 @@ fn watch(
         Outcome::Told(status) => Watching::Told(status),
         Outcome::Acted { watched, heard, made_up } => {
             let done = Some(Done { made_up, ..Done::default() });
-            Watching::Acted(BeforeTheLock { heard, done, watched: Some(watched), ..BeforeTheLock::default() })
+            let watched = Some(watched);
+            Watching::Acted(Box::new(BeforeTheLock { heard, done, watched, ..BeforeTheLock::default() }))
         }
     }))
 }
@@ -277,7 +278,7 @@ impl BeforeTheLock {
     fn put_into(self, answer: Answer) -> Answer {
         let answer = Answer { heard: self.heard, map: self.map, watched: self.watched, ..answer };
         match self.done {
-            Some(Done { status, made_up, reads, output, .. }) => Answer { status, reads, made_up, output, ..answer },
+            Some(Done { status, made_up, reads, output, .. }) => Answer { status, output, reads, made_up, ..answer },
             None => answer,
         }
     }

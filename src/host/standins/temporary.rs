@@ -1,7 +1,6 @@
 //! What the stand-in of mktemp(1) does in an enclosure: its names are the same in each recording, and it takes what FreeBSD's takes.
 
 use super::done::Done;
-use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::env;
 use crate::host::files;
@@ -72,7 +71,7 @@ fn name(template: &str, number: u32) -> String {
 }
 
 /// Does what mktemp(1) is called for.
-pub(super) fn make(args: &[String]) -> std::result::Result<Done, Fault> {
+pub(super) fn make(args: &[String]) -> Done {
     let folder = env("TMPDIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/tmp".into());
     let asked = Asked::of(args, &folder);
     let mut output = String::new();
@@ -82,13 +81,13 @@ pub(super) fn make(args: &[String]) -> std::result::Result<Done, Fault> {
                 Err(why) if why.kind() == ErrorKind::AlreadyExists => None,
                 made => Some(made.map(|()| path)),
             });
-        let Some(Ok(path)) = made else { return Ok(Done { status: 1, reads: true, ..Done::default() }) };
+        let Some(Ok(path)) = made else { return Done { status: 1, reads: true, ..Done::default() } };
         if asked.is_name {
             take_away(&path, asked.is_folder);
         }
         output += &format!("{path}\n");
     }
-    Ok(Done { reads: !asked.is_folder || asked.is_name, output, ..Done::default() })
+    Done { reads: !asked.is_folder || asked.is_name, output, ..Done::default() }
 }
 
 fn create(path: &str, is_folder: bool) -> Result<()> {

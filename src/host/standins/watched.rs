@@ -48,8 +48,8 @@ pub(super) fn watch(
         return Err(Fault::host(format!("`{name}` is not on this host")).hint("record where it is"));
     };
     let mut command = command(&program);
-    let args = spelled(name, argv.get(1..).unwrap_or_default());
-    command.arg0(&called).args(args.iter().map(|arg| OsStr::from_bytes(arg)));
+    let words = spelled(name, argv.get(1..).unwrap_or_default());
+    command.arg0(&called).args(words.iter().map(|arg| OsStr::from_bytes(arg)));
     // It would leave what it has compiled beside its modules.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     if only_reads {

@@ -139,7 +139,8 @@ impl<'a> Sessions<'a> {
                 *call = Call { cwd: call.cwd.clone(), ..instead.clone() };
             }
         }
-        for call in &mut recording.calls {
+        // Where it is found the script takes it away by itself.
+        for call in recording.calls.iter_mut().filter(|call| call.status != 0) {
             if let Some((_, instead)) = self.tolerated.iter().find(|(asked, _)| *asked == call.argv) {
                 *call = Call { cwd: call.cwd.clone(), ..instead.clone() };
             }
@@ -147,20 +148,17 @@ impl<'a> Sessions<'a> {
         recording
     }
 
-    /// Finds the questions after which the script takes a node away that is there: a recipe takes it away if it is there.
+    /// Finds the questions after which the script takes away what is there, a node or a dataset: a recipe takes it away if it is there.
     pub(super) fn tolerate(&mut self, command: &[String], usual: &Recording) -> Result<(), Fault> {
-        for question in questions(&usual.calls, &[]).into_iter().filter(|call| call.program() == "bhyvectl") {
+        for question in questions(&usual.calls, &[]) {
+            let Some(asked) = taken_thing(&question) else { continue };
             let mut setting = self.setting.clone();
             setting.answers.push(answer_found(&question));
             let Some(other) = self.again(command, &setting)? else { return Ok(()) };
-            let args = |call: &Call| call.args().to_vec();
-            let node =
-                |args: &[String]| node_of(&args.iter().map(String::as_str).collect::<Vec<_>>()).map(String::from);
-            let name = node(&args(&question));
             let destroys = |call: &&Call| {
-                call.program() == "bhyvectl"
-                    && call.args().iter().any(|arg| arg == "--destroy")
-                    && node(&args(call)) == name
+                let is_end = call.args().iter().any(|arg| arg == "--destroy")
+                    || call.args().first().is_some_and(|arg| arg == "destroy");
+                call.program() == question.program() && is_end && taken_thing(call) == Some(asked)
             };
             let at = other.calls.iter().position(|call| call.argv == question.argv).unwrap_or_default();
             let count = |of: &Recording| of.calls.iter().filter(destroys).count();
@@ -302,6 +300,16 @@ impl<'a> Sessions<'a> {
     fn settled(&self, recording: Recording) -> Recording {
         let recording = Recording { varying: self.varying.clone(), ..recording };
         if self.is_settled { settled(&recording, &whole_path) } else { recording }
+    }
+}
+
+/// Returns the node, or the dataset, for which a call asks or which it takes away.
+fn taken_thing(call: &Call) -> Option<&str> {
+    let args: Vec<&str> = call.args().iter().map(String::as_str).collect();
+    match (call.program(), args.as_slice()) {
+        ("bhyvectl", _) => node_of(&args),
+        ("zfs", ["list" | "get" | "destroy", .., name]) if !name.starts_with('-') => Some(name),
+        _ => None,
     }
 }
 

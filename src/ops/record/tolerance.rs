@@ -27,7 +27,7 @@ enum Failure {
     /// It boots no machine.
     GivesUp,
     /// It does something else, which begins with this.
-    Otherwise(Option<Call>),
+    Otherwise(Option<Box<Call>>),
 }
 
 impl Sessions<'_> {
@@ -46,7 +46,7 @@ impl Sessions<'_> {
                 Failure::GoesOn => all.tolerated.push(line(call)),
                 Failure::Instead(others) => all.instead.push((line(call), others)),
                 // Of a program that fails here it is told by itself that something hangs on it.
-                Failure::Otherwise(other) if call.watched.is_none() => all.gaps.push(otherwise(call, other.as_ref())),
+                Failure::Otherwise(other) if call.watched.is_none() => all.gaps.push(otherwise(call, other.as_deref())),
                 Failure::Otherwise(_) | Failure::GivesUp => {}
             }
         }
@@ -77,7 +77,8 @@ impl Sessions<'_> {
             return Ok(Failure::GivesUp);
         }
         let [call] = failing else { return Ok(Failure::Otherwise(None)) };
-        Ok(instead(call, usual, &other).map_or_else(|| Failure::Otherwise(first_more(usual, &other)), Failure::Instead))
+        Ok(instead(call, usual, &other)
+            .map_or_else(|| Failure::Otherwise(first_more(usual, &other).map(Box::new)), Failure::Instead))
     }
 }
 
