@@ -48,11 +48,13 @@ pub(crate) struct Claim {
     pub has_guest: bool,
     /// The time that its record tells people, in seconds of 1970.
     pub written: u64,
-    phase: Phase,
+    /// What it waits for.
+    pub(super) phase: Phase,
 }
 
+/// How far a claim is.
 #[derive(Clone, Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// Looks for the first time.
     Looking,
     /// It was not free, or no record, at the end of a look.
