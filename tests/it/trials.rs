@@ -174,7 +174,11 @@ fn what_a_test_says_has_to_mean_something() {
     wrong("assert_error(recipe(\"lab.rhai\"), \"zebra\");", "the error is another");
     wrong("assert_clean(recipe(\"lab.rhai\"));", "the run of lab.rhai failed");
     let done = test(&folder("let a = ;"), &[]);
-    assert!(done.stderr.starts_with("error: Unexpected ';'\n --> lab_test.rhai:1:9\n"), "{}", done.stderr);
+    assert!(
+        done.stderr.starts_with("error: a value is missing before this `;`\n --> lab_test.rhai:1:9\n"),
+        "{}",
+        done.stderr
+    );
     assert_eq!(done.code, 1);
     let sandbox = Sandbox::new();
     let done = test(&sandbox, &["config"]);

@@ -61,7 +61,10 @@ pub(super) fn have_done(name: &str, argv: &[Vec<u8>], words: &[String]) -> Resul
         return Ok(Done { status: by_program(name, argv)?, reads: true, ..Done::default() });
     }
     if name == "mktemp" && is_enclosed {
-        return Ok(temporary::make(words.get(1..).unwrap_or_default()));
+        return Ok(match temporary::make(words.get(1..).unwrap_or_default()) {
+            Some(named) => Done { reads: named.reads, output: named.output, ..Done::default() },
+            None => Done { status: 1, reads: true, ..Done::default() },
+        });
     }
     // Of date(1), and of dd(1) in a pipe, what is printed counts: it goes where ours goes.
     let named: Vec<String> = std::iter::once(name.to_string()).chain(words.iter().skip(1).cloned()).collect();

@@ -1,6 +1,5 @@
 //! What the stand-in of mktemp(1) does in an enclosure: its names are the same in each recording, and it takes what FreeBSD's takes.
 
-use super::done::Done;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::env;
 use crate::host::files;
@@ -70,8 +69,16 @@ fn name(template: &str, number: u32) -> String {
     format!("{stem}{number:0width$}{after}", width = before.len() - stem.len())
 }
 
-/// Does what mktemp(1) is called for.
-pub(super) fn make(args: &[String]) -> Done {
+/// What came of a call of mktemp(1).
+pub(super) struct Named {
+    /// The names, one in a line.
+    pub output: String,
+    /// Whether nothing is left that has to be known as made.
+    pub reads: bool,
+}
+
+/// Does what mktemp(1) is called for; nothing if it cannot be done.
+pub(super) fn make(args: &[String]) -> Option<Named> {
     let folder = env("TMPDIR").filter(|folder| !folder.is_empty()).unwrap_or_else(|| "/tmp".into());
     let asked = Asked::of(args, &folder);
     let mut output = String::new();
@@ -81,13 +88,13 @@ pub(super) fn make(args: &[String]) -> Done {
                 Err(why) if why.kind() == ErrorKind::AlreadyExists => None,
                 made => Some(made.map(|()| path)),
             });
-        let Some(Ok(path)) = made else { return Done { status: 1, reads: true, ..Done::default() } };
+        let Some(Ok(path)) = made else { return None };
         if asked.is_name {
             take_away(&path, asked.is_folder);
         }
         output += &format!("{path}\n");
     }
-    Done { reads: !asked.is_folder || asked.is_name, output, ..Done::default() }
+    Some(Named { output, reads: !asked.is_folder || asked.is_name })
 }
 
 fn create(path: &str, is_folder: bool) -> Result<()> {

@@ -306,8 +306,10 @@ impl<'a> Sessions<'a> {
 /// Returns the node, or the dataset, for which a call asks or which it takes away.
 fn taken_thing(call: &Call) -> Option<&str> {
     let args: Vec<&str> = call.args().iter().map(String::as_str).collect();
+    if call.program() == "bhyvectl" {
+        return node_of(&args);
+    }
     match (call.program(), args.as_slice()) {
-        ("bhyvectl", _) => node_of(&args),
         ("zfs", ["list" | "get" | "destroy", .., name]) if !name.starts_with('-') => Some(name),
         _ => None,
     }
