@@ -37,6 +37,7 @@ use crate::diag::{Diagnostic, Fault, Place, Source};
 use crate::model::VmName;
 use crate::supervise::Run;
 use crate::supervise::conflicts::Purpose;
+use check::test_words;
 use engine::{bare_engine, compile, engine, functions, limit};
 pub use evaluation::Inputs;
 pub(crate) use evaluation::{Booted, Evaluated, EvaluationContext, SharedContext, Wanted};
@@ -114,7 +115,7 @@ impl Recipe {
         let mut faults = imports::faults(&source, &ast);
         faults.extend(names.faults);
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(test_words::of_tests(name, &faults).map_or(faults, Into::into));
         }
         Ok(Self { source, sources, ast, words, is_heard: false, engine: OnceCell::new(), booted: RefCell::default() })
     }

@@ -36,8 +36,8 @@ each recipe is rehearsed on a host that has whatever it needs: with and without 
 end, with each parameter at the ends of the range or the values that `param(\"cpus\", 4, 1..=16)` declares. At last the
 recipes are set against each other: names, hardware addresses, VNC, taps, disks that are written, host names.
 
-A file that has nothing but functions is a library. A variable whose name begins with `_` may stay unused. In folders
-what is hidden and what ends in _test.rhai is left out.
+A file that has nothing but functions is a library, and one that ends in _test.rhai has tests: its names are looked at, and
+`vmrun test` runs it. A variable whose name begins with `_` may stay unused. In folders what is hidden and tests are left out.
 
 Exit codes:
   0    nothing was found
@@ -79,7 +79,7 @@ pub(super) fn run(args: &CheckArgs, term: &Term) -> Result<(), Vec<Diagnostic>> 
 }
 
 fn summary(report: &Report) -> String {
-    let kinds = [(report.recipes, "recipe"), (report.libraries, "library")];
+    let kinds = [(report.recipes, "recipe"), (report.libraries, "library"), (report.tests, "test file")];
     let kinds: Vec<String> =
         kinds.into_iter().filter(|(number, _)| *number > 0).map(|(number, kind)| count(number, kind)).collect();
     let kinds = suggest::list(kinds.iter().map(String::as_str));

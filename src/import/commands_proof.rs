@@ -68,6 +68,8 @@ struct CallInterpreter {
     /// The interfaces that were made, also those that are gone.
     made: BTreeSet<String>,
     booted: BTreeSet<String>,
+    /// Those that go on while the script does something else.
+    left_alone: BTreeSet<String>,
 }
 
 /// Returns what calls come to.
@@ -222,6 +224,9 @@ impl CallInterpreter {
     fn boot(&mut self, call: &Call) {
         let Some(name) = call.boots() else { return self.put(call.command().to_string()) };
         self.booted.insert(name.into());
+        if !call.carriers.is_empty() {
+            self.left_alone.insert(name.into());
+        }
         self.put(format!("bhyve … {name}"));
         let lines = self.interfaces.iter().flat_map(|(name, one)| one.lines(name)).collect();
         self.deeds.interfaces.push(lines);
@@ -233,6 +238,10 @@ impl CallInterpreter {
         match node_of(&args) {
             Some(name) if says(&["--destroy"]) && self.booted.contains(name) => {}
             Some(name) if says(&["--destroy"]) => self.put(format!("bhyvectl --destroy --vm={name}")),
+            // It may run: nothing else would end it, or start it again, at that moment.
+            Some(name) if says(&["--force-poweroff", "--force-reset"]) && self.left_alone.contains(name) => {
+                self.put(call.command().to_string());
+            }
             Some(_) if says(&["--create", "--force-poweroff", "--force-reset"]) => {}
             _ => self.put(call.command().to_string()),
         }

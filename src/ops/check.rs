@@ -8,14 +8,15 @@ use super::recipe_files::Wanted;
 use super::settings;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{Asked, Platform, Settings, files};
-use crate::script::check::{Finding, Places, conflicts};
+use crate::script::check::test_words::is_test_file;
+use crate::script::check::{Finding, Places, Role, conflicts};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use workers::FileOutcome;
 
 /// Which files are checked in folders.
 const RECIPES: Wanted = Wanted {
-    fits: |name| is_recipe(name) && !name.ends_with("_test.rhai"),
+    fits: |name| is_recipe(name) && !is_test_file(name),
     what: "recipe",
     hint: "recipes are files that end in .rhai",
 };
@@ -28,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) recipes: usize,
     /// How many libraries were checked.
     pub(crate) libraries: usize,
+    /// How many files of tests were checked.
+    pub(crate) tests: usize,
     /// What is to be known of this host, whose release they are checked for.
     pub(crate) doubt: Option<Diagnostic>,
     /// How many rehearsals there were.
@@ -39,7 +42,7 @@ pub(crate) struct Report {
 impl Report {
     /// Returns how many files were checked.
     pub(crate) const fn files(&self) -> usize {
-        self.recipes + self.libraries
+        self.recipes + self.libraries + self.tests
     }
 }
 
@@ -50,12 +53,14 @@ pub(crate) fn check(paths: &[PathBuf], on: &[Asked], params: &BTreeMap<String, S
     let mut hosts = hosts.collect::<Result<Vec<Settings>, Fault>>()?;
     hosts.sort_by_key(|settings| settings.platform == Platform::Linux);
     let outcomes = workers::check(&files, &hosts, params);
-    let libraries = outcomes.iter().filter(|outcome| outcome.is_library).count();
+    let of = |role: Role| outcomes.iter().filter(|outcome| outcome.role == Some(role)).count();
+    let (libraries, tests) = (of(Role::Library), of(Role::Test));
     let lacks = |(file, outcome): (&PathBuf, &FileOutcome)| Some((file.clone(), outcome.lacks.clone()?));
     Ok(Report {
         findings: findings(&files, &outcomes),
-        recipes: outcomes.len() - libraries,
+        recipes: outcomes.len() - libraries - tests,
         libraries,
+        tests,
         doubt: on.iter().find_map(|asked| settings::doubt(*asked)),
         rehearsals: outcomes.iter().map(|outcome| outcome.rehearsals).sum(),
         lacking: files.iter().zip(&outcomes).filter_map(lacks).collect(),

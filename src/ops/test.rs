@@ -5,6 +5,7 @@ mod junit;
 use super::recipe_files::Wanted;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::{files, report};
+use crate::script::check::test_words::is_test_file;
 use crate::script::trial::{TestFile, TestResult};
 use crate::script::unreadable;
 use std::ops::Range;
@@ -12,8 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Which files hold tests in folders.
-const TESTS: Wanted =
-    Wanted { fits: |name| name.ends_with("_test.rhai"), what: "test", hint: "tests are files that end in _test.rhai" };
+const TESTS: Wanted = Wanted { fits: is_test_file, what: "test", hint: "tests are files that end in _test.rhai" };
 
 /// Which tests are run, and what is written.
 pub(crate) struct Options<'a> {

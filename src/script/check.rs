@@ -18,6 +18,7 @@ mod literal;
 mod parse_recovery;
 mod rehearsals;
 mod shared;
+pub(crate) mod test_words;
 mod usage;
 
 pub use finding::{Finding, Rule};
@@ -42,6 +43,19 @@ pub enum Role {
     Recipe,
     /// A library, which sees only what it is given.
     Library,
+    /// A file of tests, which runs recipes and has words of its own.
+    Test,
+}
+
+impl Role {
+    /// Returns what the text of a file is by its name and, of one that is no test, by whether it only offers functions.
+    fn of(name: &str, is_library: bool) -> Self {
+        match (test_words::is_test_file(name), is_library) {
+            (true, _) => Self::Test,
+            (false, true) => Self::Library,
+            (false, false) => Self::Recipe,
+        }
+    }
 }
 
 /// The names in a text.

@@ -293,6 +293,58 @@ error: --set cpus=17: expected a number from 1 to 16
 }
 
 #[test]
+fn a_file_of_tests_is_looked_at_and_not_rehearsed() {
+    let sandbox = folder();
+    sandbox.write(
+        "recipes/db_test.rhai",
+        "fn test_db() {\n    let ran = recipie(\"db.rhai\");\n    assert_clean(ran, 5);\n    tap(\"tap1\");\n    print(init);\n}\n",
+    );
+    let done = check(&sandbox, &["recipes/db.rhai", "recipes/db_test.rhai"]);
+    same(
+        &done.stderr,
+        "
+error: there is no function `recipie`
+ --> recipes/db_test.rhai:2:15
+  |
+2 |     let ran = recipie(\"db.rhai\");
+  |               ^^^^^^^
+  |
+  = hint: did you mean `recipe`?
+error: `assert_clean` does not take 2 arguments
+ --> recipes/db_test.rhai:3:5
+  |
+3 |     assert_clean(ran, 5);
+  |     ^^^^^^^^^^^^
+error: `tap` is a word of recipes, and a test only runs them
+ --> recipes/db_test.rhai:4:5
+  |
+4 |     tap(\"tap1\");
+  |     ^^^
+  |
+  = hint: let ran = recipe(\"web.rhai\"); runs one; the name of a recipe does not end in _test.rhai
+error: `init` is the recipe's: a test says how it is run
+ --> recipes/db_test.rhai:5:11
+  |
+5 |     print(init);
+  |           ^^^^
+  |
+  = hint: recipe(\"web.rhai\", #{ init: true })
+error: 4 faults found in 2 files
+",
+    );
+    // One without functions, and all that the project brings along.
+    sandbox.write(
+        "recipes/db_test.rhai",
+        "let ran = recipe(\"db.rhai\");\nassert(ran.plan.contains(\"tap1\"), \"no tap\");\n",
+    );
+    let done = check(&sandbox, &["recipes/db_test.rhai"]);
+    same(&done.stderr, "vmrun: nothing is wrong with 1 test file, after 0 rehearsals");
+    let tests = ["install", "report1", "demo", "needs"].map(|name| project("recipes") + "/" + name + "_test.rhai");
+    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+    same(&check(&sandbox, &tests).stderr, "vmrun: nothing is wrong with 4 test files, after 0 rehearsals");
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("empty")).unwrap();

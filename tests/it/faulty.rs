@@ -65,7 +65,7 @@ impl Bench {
         for (at, (name, text)) in texts.iter().enumerate() {
             let source = Rc::new(Source { name: name.clone(), text: text.clone() });
             let checked = self.inspector.text(&source, None);
-            let is_recipe = checked.is_sound() && !checked.is_library();
+            let is_recipe = checked.is_sound_recipe();
             let mut found = checked.findings;
             if is_recipe {
                 let recipe = Recipe::from_ast(&source, checked.ast, &self.engine);

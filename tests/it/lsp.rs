@@ -146,6 +146,18 @@ fn a_first_line_for_the_kernel_moves_nothing() {
 }
 
 #[test]
+fn a_file_of_tests_has_the_words_of_tests() {
+    let sandbox = Sandbox::new();
+    let mut client = Client::new(&sandbox);
+    let uri = format!("file://{}", sandbox.path("lab_test.rhai").display());
+    let text = "fn test_lab() {\n    host(#{});\n    let ran = recipe(\"lab.rhai\");\n    assert_clean(ran);\n}\n";
+    assert_eq!(client.open(&uri, text), [""; 0]);
+    let told = client.change(&uri, (3, 4), (3, 16), "asert_clean");
+    assert_eq!(told, ["3:4: there is no function `asert_clean`\ndid you mean `assert_clean`?"]);
+    client.ends();
+}
+
+#[test]
 fn an_editor_is_helped_while_a_recipe_is_written() {
     let sandbox = Sandbox::new();
     sandbox.write("own.rhai", "/// Makes two of it.\nfn two(of) { of + of }\n");

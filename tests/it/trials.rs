@@ -159,6 +159,17 @@ fn wrong(line: &str, message: &str) {
 }
 
 #[test]
+fn a_file_of_tests_that_is_taken_for_a_recipe_is_told_so() {
+    let sandbox = folder("fn test_lab() { assert_clean(recipe(\"lab.rhai\")); }\n");
+    for words in [vec!["plan", "lab_test.rhai"], vec!["lab_test.rhai"]] {
+        let done = sandbox.run(&words);
+        let told = "error: lab_test.rhai has tests of recipes, and is no recipe\n |\n = hint: `vmrun test lab_test.rhai` runs them";
+        same(&done.stderr, told);
+        assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    }
+}
+
+#[test]
 fn what_a_test_says_has_to_mean_something() {
     wrong("host(#{ interface: #{} });", "there is no key `interface`");
     wrong("host(#{ release: \"13.0\" });", "\"13.0\" is no release");

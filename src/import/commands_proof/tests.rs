@@ -103,3 +103,13 @@ fn what_it_does_not_list_is_told_line_by_line() {
         assert_eq!(&differences(script, recipe), lines, "{script:?}");
     }
 }
+
+#[test]
+fn who_switches_a_guest_off_that_runs_does_what_no_recipe_does() {
+    let line = "bhyvectl --force-poweroff --vm=a";
+    let mut called = calls(&["bhyve -c 1 a", line, "bhyvectl --destroy --vm=a"]);
+    // Its guest has ended before.
+    assert!(!deeds(&called).has(line));
+    called[0].carriers = "&".into();
+    assert!(deeds(&called).has(line));
+}

@@ -3,7 +3,7 @@
 use crate::diag::{Diagnostic, Fault, Place, Severity, Source};
 use crate::host::stack::ROOM;
 use crate::host::{Settings, files, memory};
-use crate::script::check::{Claim, Finding, Inspector, Rule, rehearse};
+use crate::script::check::{Claim, Finding, Inspector, Role, Rule, rehearse};
 use crate::script::{Recipe, ScriptEngine, unreadable};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,8 +26,8 @@ pub(super) struct FileOutcome {
     pub(super) lacks: Option<String>,
     /// How often it was rehearsed.
     pub(super) rehearsals: usize,
-    /// Whether it is a library.
-    pub(super) is_library: bool,
+    /// What it is.
+    pub(super) role: Option<Role>,
 }
 
 /// A stretch of a text that can go from thread to thread.
@@ -139,10 +139,10 @@ impl Worker<'_> {
             }
         };
         let checked = self.inspector.text(&source, None);
-        let (is_sound, is_library) = (checked.is_sound(), checked.is_library());
+        let (is_rehearsed, role) = (checked.is_sound_recipe(), Some(checked.role));
         let mut found = checked.findings;
-        let mut outcome = FileOutcome { text: Some(source.text.as_str().into()), is_library, ..FileOutcome::default() };
-        if is_sound && !is_library {
+        let mut outcome = FileOutcome { text: Some(source.text.as_str().into()), role, ..FileOutcome::default() };
+        if is_rehearsed {
             let recipe = Recipe::from_ast(&source, checked.ast, &self.engine(path));
             for settings in self.settings {
                 let rehearsals = rehearse(&recipe, settings, self.params);

@@ -52,9 +52,9 @@ impl Documents {
         }
         let source = Rc::new(Source { name: name.into(), text: text.clone() });
         let checked = self.inspector.text(&source, None);
-        let is_sound = checked.is_sound() && !checked.is_library();
+        let is_rehearsed = is_saved && checked.is_sound_recipe();
         let mut findings = checked.findings;
-        if let Some(settings) = self.settings.as_ref().filter(|_| is_saved && is_sound) {
+        if let Some(settings) = self.settings.as_ref().filter(|_| is_rehearsed) {
             let recipe = Recipe::from_ast(&source, checked.ast, &ScriptEngine::new());
             let rehearsed = rehearse(&recipe, settings, &BTreeMap::new()).findings;
             let new: Vec<Finding> = rehearsed.into_iter().filter(|finding| !findings.contains(finding)).collect();

@@ -8,6 +8,7 @@ mod types;
 use super::exports::{Exports, Modules};
 use super::kinds::ValueKind;
 use super::literal::Trial;
+use super::test_words::TEST_WORDS;
 use super::usage::Usage;
 use super::{Finding, Role, Rule};
 use crate::diag::{Diagnostic, Fault, Place, Source};
@@ -77,6 +78,11 @@ impl<'a> Checker<'a> {
         let mut functions: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         for def in ast.iter_fn_def() {
             functions.entry(def.name.to_string()).or_default().insert(def.params.len());
+        }
+        if role == Role::Test {
+            for (name, (least, most)) in TEST_WORDS {
+                functions.entry(name.into()).or_default().extend(least..=most);
+            }
         }
         let words = functions.is_empty().then(BTreeSet::new);
         let (scope, aliases, found) = (Vec::new(), Vec::new(), Vec::new());

@@ -17,24 +17,27 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// The syntax tree of what parses.
     pub ast: AST,
+    /// What the text is.
+    pub role: Role,
 }
 
 impl Checked {
-    /// Returns whether nothing is wrong, so that it can be rehearsed.
-    pub fn is_sound(&self) -> bool {
-        self.findings.iter().all(|finding| finding.diagnostic.severity != Severity::Error)
+    /// Returns whether it is a recipe with which nothing is wrong, so that it can be rehearsed.
+    pub fn is_sound_recipe(&self) -> bool {
+        let is_sound = self.findings.iter().all(|finding| finding.diagnostic.severity != Severity::Error);
+        self.role == Role::Recipe && is_sound
     }
+}
 
-    /// Returns whether the text only offers functions to others.
-    pub fn is_library(&self) -> bool {
-        let offers = |statement: &Stmt| match statement {
-            Stmt::Noop(_) | Stmt::Import(..) | Stmt::Export(..) => true,
-            Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED),
-            _ => false,
-        };
-        let has_functions = self.ast.iter_fn_def().any(|def| !def.name.starts_with("anon$"));
-        has_functions && self.ast.statements().iter().all(offers)
-    }
+/// Returns whether a text only offers functions to others.
+fn is_library(ast: &AST) -> bool {
+    let offers = |statement: &Stmt| match statement {
+        Stmt::Noop(_) | Stmt::Import(..) | Stmt::Export(..) => true,
+        Stmt::Var(_, flags, _) => flags.intersects(ASTFlags::CONSTANT | ASTFlags::EXPORTED),
+        _ => false,
+    };
+    let has_functions = ast.iter_fn_def().any(|def| !def.name.starts_with("anon$"));
+    has_functions && ast.statements().iter().all(offers)
 }
 
 /// Finds everything that can be known of texts without running them. It keeps what it has read of modules, so that one serves
@@ -46,19 +49,20 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Returns every finding about a text that is in memory. The text may be unfinished. Without a role, one that only offers
-    /// functions is a library.
+    /// Returns every finding about a text that is in memory. The text may be unfinished. Without a role, the name says of a test
+    /// that it is one, and what only offers functions is a library.
     pub fn text(&self, source: &Rc<Source>, role: Option<Role>) -> Checked {
         let Parsed { ast, faults, blanked } = parse(source);
         let syntax = |diagnostic| Finding { rule: Rule::Syntax, diagnostic };
-        let mut checked = Checked { findings: faults.into_iter().map(syntax).collect(), ast };
+        let role = role.unwrap_or_else(|| Role::of(&source.name, is_library(&ast)));
+        let mut checked = Checked { findings: faults.into_iter().map(syntax).collect(), ast, role };
         let imports = imports::faults(source, &checked.ast).into_iter();
         checked.findings.extend(imports.map(|diagnostic| Finding { rule: Rule::Import, diagnostic }));
         checked.findings.extend(open_comment(source));
-        let role = role.unwrap_or(if checked.is_library() { Role::Library } else { Role::Recipe });
         let usages = usages(&checked.ast);
         let deep = Deep { modules: &self.modules, trial: self.trial.of(source, &checked.ast), blanked, usages };
-        let mut walk = Checker::new(source, &checked.ast, role, Some(deep));
+        // What a test makes of a run is known while it runs.
+        let mut walk = Checker::new(source, &checked.ast, role, Some(deep).filter(|_| role != Role::Test));
         walk.whole();
         let found = walk.into_parts().0;
         checked.findings = sorted(checked.findings.into_iter().chain(found).collect());

@@ -11,10 +11,10 @@ use std::any::TypeId;
 use std::rc::Rc;
 
 pub(super) fn register(engine: &mut Engine, state: &SharedState, ast: &Rc<AST>) {
-    word(engine, state, "assert", (1, 2), assert);
-    word(engine, state, "assert_error", (2, 2), assert_error);
-    word(engine, state, "assert_clean", (1, 1), assert_clean);
-    word(engine, state, "prove_clean", (1, 1), prove_clean);
+    word(engine, state, "assert", assert);
+    word(engine, state, "assert_error", assert_error);
+    word(engine, state, "assert_clean", assert_clean);
+    word(engine, state, "prove_clean", prove_clean);
     let (state, ast) = (state.clone(), ast.clone());
     let types = [TypeId::of::<Dynamic>(), TypeId::of::<Dynamic>()];
     engine.register_raw_fn("assert_plan", types, move |context: NativeCallContext<'_>, args: &mut [&mut Dynamic]| {

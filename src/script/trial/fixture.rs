@@ -41,8 +41,8 @@ pub(super) fn usual() -> Fixture {
 }
 
 pub(super) fn register(engine: &mut Engine, state: &SharedState) {
-    word(engine, state, "host", (1, 1), host);
-    word(engine, state, "exits", (1, 1), exits);
+    word(engine, state, "host", host);
+    word(engine, state, "exits", exits);
 }
 
 fn host(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, Raised> {

@@ -39,7 +39,7 @@ pub(super) struct Ran {
 
 pub(super) fn register(engine: &mut Engine, state: &SharedState) {
     engine.register_type_with_name::<Ran>("Run");
-    word(engine, state, "recipe", (1, 2), recipe);
+    word(engine, state, "recipe", recipe);
     let texts = |all: Vec<String>| all.into_iter().map(Dynamic::from).collect::<Array>();
     let messages = |all: &[Diagnostic]| all.iter().map(|one| one.fault.message.clone()).collect::<Vec<_>>();
     engine.register_get("plan", |ran: &mut Ran| ran.plan());

@@ -30,11 +30,14 @@ fn neovim_shows_what_is_wrong_and_what_a_word_does() {
     let page = fs::read_to_string(project("docs/book/src/editor.md")).unwrap();
     let (_, lines) = page.split_once("```lua\n").unwrap();
     sandbox.write("init.lua", lines.split_once("```").unwrap().0);
+    // The lines start the program that is installed.
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_vmrun"), sandbox.path("bin/vmrun")).unwrap();
     let vmrun = sandbox.command(&[]);
     let mut command = Command::new("nvim");
     command
         .args(["--headless", "-u", "init.lua", "-i", "NONE", "-c"])
-        .arg(format!("luafile {}", sandbox.path("lab.lua").display()));
+        .arg(format!("luafile {}", sandbox.path("lab.lua").display()))
+        .args(["-c", "cquit!"]);
     command.env_clear().envs(vmrun.get_envs().filter_map(|(key, value)| Some((key, value?))));
     command.env("RECIPE", sandbox.path("lab.rhai")).env("TERM", "dumb");
     command.current_dir(sandbox.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -155,6 +155,10 @@ impl Checker<'_> {
         }
         let facts = || words::variables().iter().map(|(name, _)| *name);
         if facts().any(|fact| fact == name) {
+            if self.role == Role::Test {
+                let fault = Fault::new(format!("`{name}` is the recipe's: a test says how it is run"));
+                self.report(Rule::UnknownName, fault.hint("recipe(\"web.rhai\", #{ init: true })"), position);
+            }
             if self.role == Role::Library {
                 let fault = Fault::new(format!("`{name}` is the recipe's: a library sees only what it is given"));
                 self.report(Rule::Library, fault.hint("take it as an argument"), position);

@@ -3,10 +3,10 @@
 use super::names::arguments;
 use super::{Checker, FINDINGS};
 use crate::diag::{Fault, suggest};
-use crate::script::check::Rule;
 use crate::script::check::builtins::builtins;
 use crate::script::check::kinds::{self, ValueKind};
 use crate::script::check::literal::Known;
+use crate::script::check::{Role, Rule};
 use crate::script::handle::Handle;
 use crate::script::words::{self, Row};
 use rhai::{ASTFlags, BinaryExpr, Dynamic, Expr, FnCallExpr, ImmutableString, Position};
@@ -223,6 +223,15 @@ impl Checker<'_> {
         self.literal_keys(&rows, call);
         let fits = |row: &&Row| (row.arity().0..=row.arity().1).contains(&given);
         if self.functions.get(name).is_some_and(|arities| arities.contains(&given)) {
+            return ValueKind::Any;
+        }
+        if self.role == Role::Test && !method && !rows.is_empty() {
+            let fault = Fault::new(format!("`{name}` is a word of recipes, and a test only runs them"));
+            self.report(
+                Rule::UnknownName,
+                fault.hint("let ran = recipe(\"web.rhai\"); runs one; the name of a recipe does not end in _test.rhai"),
+                position,
+            );
             return ValueKind::Any;
         }
         if let Some(row) = rows.iter().find(|row| fits(row) && (row.on().is_some() == method)) {
