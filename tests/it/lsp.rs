@@ -427,7 +427,7 @@ fn a_length_that_no_message_has_ends_the_server_with_a_word() {
 #[test]
 fn a_hostile_recipe_is_told_of_and_the_server_lives() {
     let sandbox = Sandbox::new();
-    let mut client = Client::of(sandbox.shell("ulimit -v 1048576; exec vmrun lsp"));
+    let mut client = Client::of(sandbox.shell("ulimit -v 524288; exec vmrun lsp"));
     for attack in super::hostile::attacks() {
         let uri = format!("file://{}", sandbox.path(&format!("{}.rhai", attack.name)).display());
         let told = client.open(&uri, &attack.text);
