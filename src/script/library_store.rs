@@ -54,7 +54,11 @@ impl LibraryStore {
     /// Returns the folder that a library is in: its own, or beside the recipes, kept with them or only fetched.
     pub(crate) fn root(&self, library: &Named) -> PathBuf {
         match &library.from {
-            From::Path(path) => tidy(&self.folder.join(path)),
+            From::Path(path) => {
+                let root = tidy(&self.folder.join(path));
+                // One that is beside its recipes, where these are in the folder at hand: no path is no folder.
+                if root.as_os_str().is_empty() { PathBuf::from(".") } else { root }
+            }
             From::Git(..) => {
                 let vendored = self.vendored(&library.name);
                 let is_kept = library_tree::is_folder(&vendored);

@@ -82,6 +82,19 @@ error: the library `team` may not use /etc/passwd
 }
 
 #[test]
+fn a_library_may_be_in_the_folder_of_its_recipes() {
+    let sandbox = library("");
+    sandbox.write("lib.rhai", "fn room(path) { truncate(path, 1.MiB); }\n");
+    for path in [".", "./", "team/.."] {
+        sandbox.write("vmrun.toml", &format!("[lib.team]\npath = \"{path}\"\n"));
+        assert_eq!(of(&plan(&sandbox, "team::room(\"[tmp]/vm/a.img\");", &[])), "fine", "{path}");
+        let done = plan(&sandbox, "team::room(\"/etc/passwd\" + \"\");\nimport \"team/more\" as more;", &[]);
+        let first = done.stderr.lines().next().unwrap();
+        assert_eq!((first, done.code), ("error: the library `team` has no file more.rhai", 1), "{path}");
+    }
+}
+
+#[test]
 fn a_recipe_without_libraries_may_do_anything_and_one_with_them_what_it_names() {
     let sandbox = library("fn f() { 1 }\n");
     sandbox.write("near.rhai", "fn act(path) {\n    truncate(path, 1.MiB);\n    run(\"zfs\");\n}\n");
