@@ -26,6 +26,10 @@ use std::process::Stdio;
 /// How much is read at once, and left out as a hole if it is zero.
 const CHUNK: usize = 64 << 10;
 
+/// How much memory xz(1) may take, as its option says it: its own best takes 65 MiB, and a file may ask for any amount. The others have
+/// a bound of their own (zstd(1): 128 MiB where nobody says `--long`).
+const XZ_MEMORY: &str = "512MiB";
+
 /// What is filled, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Filling {
@@ -81,7 +85,8 @@ impl Filling {
                 Argv::new("dd").arg(format!("if={image}")).arg(format!("of={to}")).args(["obs=1048576", "conv=sparse"])
             }
             SourceForm::Packed(program) => {
-                let line = format!("{program} -dc \"$0\" | dd of=\"$1\" obs=1048576 conv=sparse");
+                let unpack = unpacking(program);
+                let line = format!("{unpack} \"$0\" | dd of=\"$1\" obs=1048576 conv=sparse");
                 Argv::new("sh").arg("-c").arg(line).arg(image).arg(to)
             }
         }
@@ -146,7 +151,12 @@ impl Filling {
 
     fn unpack(&self, program: &str, path: &Path, file: &File, progress: &FillProgress) -> Result<(), Fault> {
         let mut command = command(program);
-        command.arg("-dc").arg(&self.image).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(unpacking(program).words().into_iter().skip(1))
+            .arg(&self.image)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = spawn::start(&mut command).map_err(|why| spawn::refused(program, &why))?;
         let poured = match child.stdout.take() {
             Some(from) => self.pour(from, path, file, progress),
@@ -163,7 +173,13 @@ impl Filling {
         }
         let words = String::from_utf8_lossy(&output.stderr);
         let words = words.lines().last().unwrap_or("it said nothing").to_string();
-        let fault = Fault::host(format!("{} cannot be unpacked: {words}", self.image.display()));
+        let image = self.image.display();
+        // What xz(1) says of it (message.c of XZ Utils, all versions).
+        if String::from_utf8_lossy(&output.stderr).contains("Memory usage limit reached") {
+            let fault = Fault::host(format!("{image} takes more than {XZ_MEMORY} of memory to be unpacked"));
+            return Err(fault.hint(format!("if it is to be trusted, unpack it yourself: xz -d {image}")));
+        }
+        let fault = Fault::host(format!("{image} cannot be unpacked: {words}"));
         Err(fault.hint("is it whole? compare its digest with the publisher's"))
     }
 
@@ -193,6 +209,12 @@ impl Filling {
             progress.comes_to(at);
         }
     }
+}
+
+/// Returns the command that unpacks what is named after it to its output.
+fn unpacking(program: &str) -> Argv {
+    let argv = Argv::new(program).arg("-dc");
+    if program == "xz" { argv.arg(format!("--memlimit-decompress={XZ_MEMORY}")) } else { argv }
 }
 
 /// Adds the way out to what a program says of a disk that is full (strerror(3), ENOSPC).

@@ -103,7 +103,7 @@ truncate -s 4M [tmp]/vm/a.img.new
 qemu-img convert -n --target-is-zero -f qcow2 -O raw [tmp]/images/web.qcow2 [tmp]/vm/a.img.new
 mv [tmp]/vm/a.img.new [tmp]/vm/a.img
 truncate -s 4M [tmp]/vm/b.img
-sh -c 'xz -dc \"$0\" | dd of=\"$1\" obs=1048576 conv=sparse' [tmp]/images/web.raw.xz [tmp]/vm/b.img.new
+sh -c 'xz -dc --memlimit-decompress=512MiB \"$0\" | dd of=\"$1\" obs=1048576 conv=sparse' [tmp]/images/web.raw.xz [tmp]/vm/b.img.new
 truncate -s 4M [tmp]/vm/b.img.new
 mv [tmp]/vm/b.img.new [tmp]/vm/b.img
 truncate -s 4M [tmp]/vm/c.img
@@ -178,6 +178,12 @@ fn half_a_conversion_is_none() {
             "zvol(\"zroot/vm/web\", 4.MiB)",
             "head -c 400 web.raw.xz > image",
             "[tmp]/images/image cannot be unpacked: xz: [tmp]/images/image: Unexpected end of input",
+        ),
+        // A file may ask for any amount of memory.
+        (
+            "disk(\"[tmp]/vm/web.img\", 4.MiB)",
+            "xz -T1 -c --lzma2=preset=0,dict=1GiB web.raw > image",
+            "[tmp]/images/image takes more than 512MiB of memory to be unpacked",
         ),
         (
             "disk(\"[tmp]/vm/web.img\", 4.MiB)",

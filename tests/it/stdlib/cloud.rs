@@ -77,7 +77,7 @@ fn a_packed_image_on_a_bridge_becomes_what_its_recipe_says() {
         &planned(&recipe("freebsd-15.1", more), &["--init"]),
         r#"
 truncate -s 20G /vm/web.img
-sh -c 'xz -dc "$0" | dd of="$1" obs=1048576 conv=sparse' [tmp]/cache/sha512/[digest] /vm/web.img.new
+sh -c 'xz -dc --memlimit-decompress=512MiB "$0" | dd of="$1" obs=1048576 conv=sparse' [tmp]/cache/sha512/[digest] /vm/web.img.new
 truncate -s 20G /vm/web.img.new
 mv /vm/web.img.new /vm/web.img
 vmrun image seed /vm/web.seed --user-data - --meta-data 'text:instance-id: "web"
