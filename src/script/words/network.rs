@@ -10,8 +10,9 @@ use crate::model::{
 };
 use crate::script::handle::{Bridge, Handle, Interface, Tap};
 use crate::script::raise::Raised;
-use crate::supervise::conflicts::{
-    Purpose, against_bridge, against_making, against_member, against_name, against_network, against_parent,
+use crate::supervise::conflicts::Purpose;
+use crate::supervise::conflicts::network::{
+    against_bridge, against_making, against_member, against_name, against_network, against_parent,
 };
 use rhai::{Dynamic, Map};
 use std::net::IpAddr;
