@@ -9,7 +9,7 @@ mod adoption;
 mod elsewhere;
 mod evidence;
 pub(crate) mod exports;
-mod left;
+pub(crate) mod left;
 pub(crate) mod monitor;
 mod others;
 mod running;

@@ -1,11 +1,12 @@
 //! What a host has against the network that a recipe makes or joins.
 
 use crate::diag::Fault;
+use crate::host::commands::unmarked;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
 use crate::model::Link;
 use crate::network::naming;
-use crate::supervise::recovery;
+use crate::supervise::recovery::{self, left};
 use std::rc::Rc;
 
 /// How often it is looked again whose an interface is.
@@ -21,16 +22,10 @@ pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Resul
     if host.settings().user_net {
         return Ok(None);
     }
-    let find = |all: Rc<[Interface]>| all.iter().find(|interface| interface.name == name).cloned();
-    let mut found = find(host.interfaces()?);
-    // One that another run makes at this moment has its mark a moment later.
-    for _ in 0..GLANCES {
-        if host.is_assumed() || found.as_ref().is_none_or(|one| one.is_ours || one.elsewhere.is_some()) {
-            break;
-        }
-        host.processes().pause();
-        found = find(host.interfaces_anew()?);
+    if let Some(fault) = against_half(host, name)? {
+        return Ok(Some(fault));
     }
+    let found = glanced(host, name, |one| one.is_ours || one.elsewhere.is_some())?;
     if let Some(interface) = found {
         let owner = interface.mark.as_ref().and_then(|machine| Some((machine, recovery::holder(host, machine)?)));
         if let Some((machine, owner)) = owner {
@@ -47,6 +42,34 @@ pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Resul
         return Ok(Some(fault.hint(format!("choose another name, or remove it: {how}"))));
     }
     Ok(None)
+}
+
+/// Returns an interface that is there, and nobody's who is known. One that another run makes at this moment has its mark, or its name, a
+/// moment later.
+fn glanced(host: &dyn Host, name: &str, is_known: impl Fn(&Interface) -> bool) -> Result<Option<Interface>, Fault> {
+    let find = |all: Rc<[Interface]>| all.iter().find(|interface| interface.name == name).cloned();
+    let mut found = find(host.interfaces()?);
+    for _ in 0..GLANCES {
+        if host.is_assumed() || found.as_ref().is_none_or(&is_known) {
+            break;
+        }
+        host.processes().pause();
+        found = find(host.interfaces_anew()?);
+    }
+    Ok(found)
+}
+
+/// Returns what speaks against the name that an interface has on Linux until it is marked. Somebody else's of that name would be taken for
+/// half of ours, once a run was killed there.
+fn against_half(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
+    let Some(made) = name.parse().ok().filter(|_| host.settings().platform == Platform::Linux) else { return Ok(None) };
+    let unnamed = unmarked(&made);
+    if glanced(host, &unnamed, |_| left::is_half_made(host, name))?.is_none_or(|_| left::is_half_made(host, name)) {
+        return Ok(None);
+    }
+    let how = recovery::taking_away(host, &unnamed);
+    let fault = Fault::new(format!("{unnamed} is there already, and {name} is called so until it is marked"));
+    Ok(Some(fault.hint(format!("choose another name, or give that one another: {how} removes it"))))
 }
 
 /// Returns what the host has against making a VLAN of an interface.

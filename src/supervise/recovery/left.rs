@@ -1,7 +1,7 @@
 //! What a dead run has left, found by its journal, by our marks and by processes: what of it goes, and what stays.
 
 use super::exports::work_of;
-use super::{evidence, journal, taking_away};
+use super::{evidence, holder, journal, taking_away};
 use crate::diag::Fault;
 use crate::host::commands::{commands, unmarked};
 use crate::host::helper::{HelperEnd, HelperId, HelperProcess};
@@ -262,6 +262,13 @@ fn undo_helper(
         let end = HelperEnd { name: name.into(), id: HelperId::Gone, socket: Some(socket.into()) };
         left.backs.push(Back::Effect(Effect::EndHelper(Box::new(end))));
     }
+}
+
+/// Returns whether a dead run has noted that it makes an interface of that name: what is there without a mark may be half of it, which is
+/// given back before it is made anew.
+pub(crate) fn is_half_made(host: &dyn Host, name: &str) -> bool {
+    let is_of = |record: &StateRecord| is_noted(&journal(record), name) && holder(host, &record.name).is_none();
+    host.store().records().iter().any(is_of)
 }
 
 /// What a run had made on Linux when it was killed before it gave that its name, and with it its mark. By then nothing else was done

@@ -100,6 +100,19 @@ fn a_run_that_is_killed_at_a_random_moment_leaves_nothing_and_takes_nothing_of_o
     assert_eq!(network.ip("-oneline link show"), before);
     assert_eq!(qemus_in(&world), [imitator.0.id()]);
     world.is_clean();
+    // One of the name that ours have for a moment, before they have their own.
+    network.ip("tuntap add dev tap2.new mode tap");
+    let before = network.ip("-oneline link show");
+    for round in 0..rounds.min(25) {
+        let mut run = world.start("own", &mut vmrun(&[utf8(&recipe), "--stop-within", "0s"]));
+        sleep(Duration::from_micros(random.below(250_000)));
+        signal(run.child.id(), "KILL");
+        wait_for("the end of the run", SOON, || run.child.try_wait().unwrap());
+        let collected = world.start("gc", &mut vmrun(&["gc", "--stop-within", "0s"])).ends(SOON);
+        assert_eq!((collected.code, collected.stderr.as_str()), (Some(0), ""), "round {round}");
+        assert_eq!(network.ip("-oneline link show"), before, "round {round}");
+        world.is_clean();
+    }
     assert!(imitator.lives(), "a process of somebody else was ended");
     eprintln!("{rounds} rounds at random moments, {killed} of them killed: 0 left, 0 of others gone");
     assert!(killed > rounds / 2, "{killed} of {rounds}");

@@ -74,6 +74,40 @@ error: bridge2 is there, and not as the recipe says: it has no address 192.168.2
     assert_eq!(down(), outcome(0, "", &said(&gone)));
 }
 
+#[test]
+fn what_has_the_name_that_an_interface_has_until_it_is_marked_is_left_alone() {
+    need(&["ip"]);
+    let (world, network) = (World::new(), Network::new("half"));
+    for (make, kind) in [
+        ("tap(\"tap9\")", "tuntap add dev tap9.new mode tap"),
+        ("bridge(\"tap9\", #{ create: true })", "link add tap9.new type bridge"),
+    ] {
+        world.write("web.rhai", format!("let nic = {make};\nbhyve(#{{ name: \"web\", memory: 64.MiB, slots: #{{ \"0\": hostbridge() }} }}).run();\n"));
+        network.ip(kind);
+        let before = network.ip("-oneline link show");
+        let (name, column) = ("\"tap9\"", 11 + make.find('"').unwrap());
+        let refused = format!(
+            "\
+error: tap9.new is there already, and tap9 is called so until it is marked
+ --> web.rhai:1:{column}
+  |
+1 | let nic = {make};
+  | {:>width$}
+  |
+  = hint: choose another name, or give that one another: ip link delete tap9.new removes it
+",
+            "^".repeat(name.len()),
+            width = column + name.len() - 1,
+        );
+        let run = ["web.rhai", "--stop-within", "0s"];
+        let done = vmrun(&world, &network, &run);
+        assert!(done.stderr.ends_with(&refused), "{}", done.stderr);
+        assert_eq!((done.code, network.ip("-oneline link show")), (Some(1), before), "{make}");
+        assert!(!world.path("state").exists(), "{make}");
+        network.ip("link delete tap9.new");
+    }
+}
+
 /// The real server takes the configuration, and is gone when it was ended.
 fn serves(world: &World, network: &Network) {
     // dnsmasq gives root's rights up, and has to find its files all the same.
