@@ -3,7 +3,7 @@
 use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
-use crate::host::files::reason;
+use crate::host::files::{is_file, read_text, reason};
 use crate::host::spawn;
 use crate::library::signature::Signed;
 use std::fs;
@@ -26,10 +26,7 @@ pub(crate) struct Signer {
 /// Finds out who signed: one of those that a file names (ssh-keygen(1), ALLOWED SIGNERS). A key counts that is valid at `at`, which
 /// is `YYYYMMDDHHMMSSZ`. Files are made in `folder`.
 pub(crate) fn signer(signed: &Signed, signers: &Path, at: &str, folder: &Path) -> Result<Signer, Fault> {
-    if !crate::host::files::is_file(signers) {
-        let fault = Fault::new(format!("the file of signers {} is not there", signers.display()));
-        return Err(fault.hint("`signers` in vmrun.toml is from that file on: a line is NAME ssh-ed25519 AAAA…"));
-    }
+    is_there(signers)?;
     let file = folder.join("signature");
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fs::write(&file, &signed.signature)
@@ -51,6 +48,40 @@ pub(crate) fn signer(signed: &Signed, signers: &Path, at: &str, folder: &Path) -
     }
     let fault = Fault::new(format!("it is signed by the {key}, which {signers} does not have, or not for now"));
     Err(fault.hint("ask who keeps the library; if the key is right, add it there"))
+}
+
+/// Returns whether a file of signers still has a key, `ED25519 key SHA256:…`, for whatever time. Of a key that a certificate's authority
+/// vouches for the file cannot tell.
+pub(crate) fn has_key(signers: &Path, key: &str) -> Result<bool, Fault> {
+    is_there(signers)?;
+    let text = read_text(signers)
+        .map_err(|error| Fault::host(format!("cannot read {}: {}", signers.display(), reason(&error))))?;
+    let lines = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    if lines().any(|line| line.contains("cert-authority")) {
+        return Ok(true);
+    }
+    let keys: String = lines().filter_map(key_of).collect();
+    let said = run(&["-l", "-f", "-"], &keys)?;
+    let digest = key.split_whitespace().last().unwrap_or_default();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    // A line for each: `256 SHA256:… no comment (ED25519)`.
+    Ok(said.lines().any(|line| line.split_whitespace().nth(1) == Some(digest)))
+}
+
+/// The key of a line of a file of signers, as a line: `NAME[,NAME] [OPTIONS] ssh-ed25519 AAAA… [COMMENT]`.
+fn key_of(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let at = words.iter().position(|word| word.starts_with("AAAA"))?;
+    Some(format!("{} {}\n", words.get(at.checked_sub(1)?)?, words.get(at)?))
+}
+
+/// Refuses a file of signers that is not there.
+fn is_there(signers: &Path) -> Result<(), Fault> {
+    if is_file(signers) {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("the file of signers {} is not there", signers.display()));
+    Err(fault.hint("`signers` in vmrun.toml is from that file on: a line is NAME ssh-ed25519 AAAA…"))
 }
 
 /// The key that a line of ssh-keygen names: `Good "git" signature with ED25519 key SHA256:…`.

@@ -206,8 +206,7 @@ fn fetched<'a>(
         let known = store.lock.get(&named.name).filter(|pin| pin.is_of(named));
         let fetched = match known {
             Some(pin) if tags == Tags::Kept => {
-                let is_signed = store.signers.is_none() || pin.signed.is_some();
-                let is_here = is_signed && store.changes(named)?.is_some_and(|changes| changes.is_empty());
+                let is_here = LibraryState::of(store, named)? == LibraryState::AsPinned;
                 if is_here { None } else { Some(fetch::again(store, named, pin)?) }
             }
             _ => {

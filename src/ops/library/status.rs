@@ -1,9 +1,10 @@
 //! The status of libraries: whether what is here is what is pinned.
 
 use super::store;
+use crate::client::ssh_keygen;
 use crate::diag::{Diagnostic, Fault, suggest};
 use crate::host::library_tree;
-use crate::library::lock::Pin;
+use crate::library::lock::{Pin, Signing};
 use crate::library::manifest::{From, Named};
 use crate::script::library_store::LibraryStore;
 use serde_json::{Value, json};
@@ -24,6 +25,8 @@ pub(crate) enum LibraryState {
     AsPinned,
     /// It was pinned before signers were named.
     NotSigned,
+    /// Who signed it is no signer any more: with which key.
+    NotBySigner(String),
     /// Its files are others; each difference in words.
     Changed(Vec<String>),
 }
@@ -38,6 +41,7 @@ impl LibraryState {
             Self::NotHere => "not here",
             Self::AsPinned => "as pinned",
             Self::NotSigned => "not signed",
+            Self::NotBySigner(_) => "not by a signer",
             Self::Changed(_) => "changed",
         }
     }
@@ -49,13 +53,20 @@ impl LibraryState {
             return Ok(if is_there { Self::ByPath } else { Self::Missing });
         }
         let Some(pin) = store.lock.get(&named.name).filter(|pin| pin.is_of(named)) else { return Ok(Self::NotPinned) };
-        let is_signed = pin.signed.is_some();
         Ok(match store.changes(named)? {
             None => Self::NotHere,
-            Some(changes) if changes.is_empty() && store.signers.is_some() && !is_signed => Self::NotSigned,
-            Some(changes) if changes.is_empty() => Self::AsPinned,
+            Some(changes) if changes.is_empty() => Self::signed(store.signers.as_deref(), pin.signed.as_ref())?,
             Some(changes) => Self::Changed(changes.iter().map(ToString::to_string).collect()),
         })
+    }
+
+    /// Finds out whether one that is here as it was pinned has the signature that the manifest asks for. A key that was good then is good,
+    /// whatever became of its time: but whoever was taken out of the file is trusted no more.
+    fn signed(signers: Option<&Path>, signed: Option<&Signing>) -> Result<Self, Fault> {
+        let Some(signers) = signers else { return Ok(Self::AsPinned) };
+        let Some(signed) = signed else { return Ok(Self::NotSigned) };
+        let has_key = ssh_keygen::has_key(signers, &signed.key)?;
+        Ok(if has_key { Self::AsPinned } else { Self::NotBySigner(signed.key.clone()) })
     }
 }
 
@@ -110,6 +121,14 @@ impl Status {
             LibraryState::NotSigned => {
                 let fault = Fault::new(format!("{name} was pinned without a signature, and vmrun.toml names signers"));
                 Some(fault.hint("`vmrun lib sync` asks for it"))
+            }
+            LibraryState::NotBySigner(key) => {
+                let fault = Fault::new(format!(
+                    "{name} was signed by the {key}, which the file of signers does not have any more"
+                ));
+                Some(fault.hint(format!(
+                    "`vmrun lib update {name}` pins what one of them has signed; if the key is right, add it there"
+                )))
             }
             LibraryState::Missing => Some(Fault::new(format!("{name}: {root} is not there"))),
             LibraryState::NotHere | LibraryState::NotPinned => {
