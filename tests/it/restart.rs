@@ -1,6 +1,6 @@
 //! What stops a machine and starts it again, on the fake FreeBSD: nothing is stopped that would not come back.
 
-use super::host::{Host, ended, lives};
+use super::host::{Host, ended, kill, lives};
 use super::sandbox::same;
 use std::fs;
 
@@ -75,6 +75,22 @@ fn a_machine_is_restarted_with_the_parameters_of_its_start_or_not_at_all() {
     // From wherever that is.
     let done = host.finish(host.command(&["restart", "db"]).env("VMRUN_SECRET_VNC", "hunter22").current_dir("/"));
     ended(&done, 0, "vmrun: db is down\nvmrun: db runs");
+    ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
+    host.is_clean();
+}
+
+#[test]
+fn a_guest_is_adopted_without_the_secret_of_its_start_as_it_has_it() {
+    let host = Host::new("run\nrun\n");
+    host.recipe("db", "let pass = secret(\"vnc\");\n");
+    ended(&host.run(&["start", "db.rhai"]), 0, "vmrun: db runs");
+    let guest = host.status("db").unwrap().guest;
+    kill(host.status("db").unwrap().supervisor.unwrap());
+    let done = host.finish(&mut host.command(&["adopt", "db"]));
+    ended(&done, 0, "vmrun: db goes on; it was taken over");
+    let adopted = host.status("db").unwrap();
+    assert_eq!((adopted.guest, adopted.boots), (guest, 1));
+    assert!(lives(guest.unwrap()) && lives(adopted.supervisor.unwrap()));
     ended(&host.run(&["stop", "db"]), 0, "vmrun: db is down");
     host.is_clean();
 }
