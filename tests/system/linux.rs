@@ -8,6 +8,7 @@ mod guest;
 mod guest_clock;
 mod hostile_monitor;
 mod identity;
+mod limits;
 mod list;
 mod monitor;
 mod network;
