@@ -23,6 +23,7 @@ impl Run {
         self.memory_kills.limit = None;
         let folder = self.holds.iter().find_map(|hold| match hold {
             Hold::Effect(Effect::MakeCgroup(folder)) => Some(folder),
+            // Nothing else is where a limit is.
             _ => None,
         });
         let Some((count, limit)) = folder.and_then(|folder| cgroup::memory_kills(&*self.host, folder)) else { return };
