@@ -4,7 +4,7 @@
 use super::host::Host;
 use super::sandbox::{Done, same};
 use super::ssh::{Sshd, free, key, sshd_with};
-use super::tools::need;
+use super::tools::{need, tool};
 use super::two_hosts::TwoHosts;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -85,28 +85,100 @@ fn sessions(sshd: u32) -> Vec<u32> {
     String::from_utf8_lossy(&listed.stdout).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-#[test]
-fn a_machine_moves_through_a_real_ssh_and_back_to_it_after_a_cut() {
-    let reached = Reached::new(TwoHosts::new());
-    let disk = reached.hosts.source.path("config/recipes/web.img");
-    // So much that it is under way when the connection is cut.
-    let bytes: Vec<u8> = (0_u32..48 << 18).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    fs::write(&disk, &bytes).unwrap();
-    assert_eq!(reached.run(&["start", "web"]).code, 0);
-    let disks = TwoHosts::disks(&reached.hosts.source);
+/// So much that it is under way when something happens to it.
+const LARGE: u32 = 48 << 20;
+
+/// Makes the first disk of the machine large, and full.
+fn large(hosts: &TwoHosts) {
+    let bytes: Vec<u8> = (0..LARGE / 4).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    fs::write(hosts.source.path("config/recipes/web.img"), bytes).unwrap();
+}
+
+/// Moves the machine, and waits until a part of it is there.
+fn under_way(reached: &Reached) -> super::sandbox::Running<'_> {
     let mut moving = reached.hosts.source.start(&["migrate", "web", "vm6"]);
     moving.until("a disk on its way", |_| {
         let all = fs::read_dir(reached.hosts.target.path("config/recipes")).unwrap();
         all.flatten().any(|entry| entry.metadata().is_ok_and(|file| file.len() > 8 << 20))
     });
+    moving
+}
+
+/// A file system of so many MiB on a folder, until this is dropped.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn new(folder: std::path::PathBuf, mib: u32) -> Self {
+        let kept: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
+        let kept = kept.iter().map(|one| (one.path(), fs::read(one.path()).unwrap())).collect::<Vec<_>>();
+        tool("mount", &["-t", "tmpfs", "-o", &format!("size={mib}m"), "vmrun-test", folder.to_str().unwrap()]);
+        kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        Self(folder)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_system_that_gets_full_in_the_middle_of_a_move_ends_it_and_leaves_the_machine_where_it_is() {
+    let hosts = TwoHosts::new();
+    let small = Small::new(hosts.target.path("config/recipes"), 64);
+    let reached = Reached::new(hosts);
+    large(&reached.hosts);
+    assert_eq!(reached.run(&["start", "web"]).code, 0);
+    let disks = TwoHosts::disks(&reached.hosts.source);
+    let moving = under_way(&reached);
+    // Somebody else writes there.
+    let filler = small.0.join("filler");
+    let _ = fs::write(&filler, vec![1; 40 << 20]);
+    let done = moving.wait();
+    let told = done.stderr.replace(reached.hosts.target.path("").to_str().unwrap(), "[there]/");
+    // The number of the move is another one each time.
+    let told = match told.split_once("web.img.vmrun-").map(|(head, rest)| (head, rest.split_once(".moving"))) {
+        Some((head, Some((_, tail)))) => format!("{head}web.img.vmrun-[id].moving{tail}"),
+        _ => told,
+    };
+    same(
+        &told,
+        "
+vmrun: web is moved to vm6: 2 disks with 48 MiB
+error: vm6: cannot write [there]/config/recipes/web.img.vmrun-[id].moving: No space left on device
+ |
+ = hint: on vm6: make room there: `df -h [there]/config/recipes` shows how much is left
+error: the move of web to vm6 has not ended; it is still this host's
+ |
+ = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it
+",
+    );
+    assert_eq!((done.code, reached.runs()), (3, (true, false)));
+    fs::remove_file(&filler).unwrap();
+    let done = reached.hosts.patiently(&["migrate", "--resume", "web"]);
+    assert_eq!((done.code, reached.runs()), (0, (false, true)), "{done:?}");
+    assert!(TwoHosts::disks(&reached.hosts.target) == disks);
+}
+
+#[test]
+fn a_machine_moves_through_a_real_ssh_and_back_to_it_after_a_cut() {
+    let reached = Reached::new(TwoHosts::new());
+    large(&reached.hosts);
+    assert_eq!(reached.run(&["start", "web"]).code, 0);
+    let disks = TwoHosts::disks(&reached.hosts.source);
+    let moving = under_way(&reached);
     let sshd = reached.sshd.as_ref().map(Sshd::pid).unwrap();
     sessions(sshd).iter().for_each(|pid| super::host::kill(*pid));
     let done = moving.wait();
+    // ssh notices it where it reads, or where it writes.
+    let told = ["Connection to 127.0.0.1 closed by remote host.", "client_loop: send disconnect: Broken pipe"];
+    let stderr = told.iter().fold(done.stderr.clone(), |text, told| text.replace(told, "[ssh]"));
     same(
-        &done.stderr,
+        &stderr,
         "
 vmrun: web is moved to vm6: 2 disks with 48 MiB
-error: vm6: Connection to 127.0.0.1 closed by remote host.
+error: vm6: [ssh]
 error: the move of web to vm6 has not ended; it is still this host's
  |
  = hint: `vmrun migrate --resume web` goes on with it, `vmrun migrate --abort web` undoes it
