@@ -16,6 +16,7 @@ mod resize;
 mod screen;
 mod serial_log;
 mod story;
+mod systemd;
 mod tpm;
 mod upgrade;
 

@@ -33,12 +33,11 @@ fn recipe(name: &str, memory: &str, disk: &str, limits: &str) -> String {
     )
 }
 
-/// What the host has beside a Linux: vmrun, QEMU with its accelerator and its BIOS, and the machines.
-fn root(world: &World) -> Root {
-    let root = Root::new(world, "limited", "limits.init");
+/// Has a Linux be a host: with vmrun, and QEMU with its accelerator and its BIOS.
+pub(super) fn make_host(world: &World, root: &Root) {
     let stripped = world.path("vmrun");
     tool("strip", &["-o", utf8(&stripped), env!("CARGO_BIN_EXE_vmrun")]);
-    root.program(&stripped, "bin/vmrun");
+    root.program(&stripped, "usr/local/bin/vmrun");
     for (program, to) in [("qemu-system-x86_64", "usr/bin"), ("ip", "sbin"), ("nice", "usr/bin"), ("dash", "bin")] {
         root.program(&found(program), &format!("{to}/{program}"));
     }
@@ -51,6 +50,12 @@ fn root(world: &World) -> Root {
     }
     root.copy(Path::new("/usr/share/seabios/bios-256k.bin"), "usr/share/seabios/bios-256k.bin");
     root.copy(Path::new("/usr/share/qemu/kvmvapic.bin"), "usr/share/qemu/kvmvapic.bin");
+}
+
+/// The host of this test, with its machines.
+fn root(world: &World) -> Root {
+    let root = Root::new(world, "limited", "limits.init");
+    make_host(world, &root);
     root.copy(&world.disk('W'), "wait.img");
     root.copy(&world.sector("memory", &[]), "memory.img");
     let all = "memory: 256.MiB, cpu: 50, cpu_weight: 50, nice: 5, readbps: 20.MiB, writebps: 10.MiB, readiops: 500, writeiops: 200";
@@ -65,19 +70,21 @@ fn the_kernels_own_controllers_hold_a_machine_within_its_limits() {
     need(&["qemu-system-x86_64", "strip", "ldd", "mke2fs", "dash", "nice", "ip"]);
     assert!(Path::new(GUEST).join("complete").is_file(), "this test needs {GUEST}: tools/setup.sh test");
     let world = World::new();
-    let system = root(&world).pack();
+    let disk = format!("file={},if=none,id=disk,format=raw", utf8(&disk(&world)));
+    let said = boot(&world, &root(&world), &["-drive", &disk, "-device", "virtio-blk-pci,drive=disk"]);
+    assert_eq!(said, SAID);
+}
+
+/// Boots a host, and returns what it says from its first line on, without the kernel's.
+pub(super) fn boot(world: &World, root: &Root, devices: &[&str]) -> String {
     let mut command = Command::new("qemu-system-x86_64");
     command.args(["-M", "q35,sata=off,smbus=off", "-nodefaults", "-no-user-config", "-display", "none"]);
-    command.args(["-m", "1G", "-smp", "2", "-kernel", &format!("{GUEST}/linux"), "-initrd", utf8(&system)]);
+    command.args(["-m", "1G", "-smp", "2", "-kernel", &format!("{GUEST}/linux"), "-initrd", utf8(&root.pack())]);
     command.args(["-append", "console=ttyS0 quiet panic=-1 net.ifnames=0", "-serial", "stdio", "-no-reboot"]);
-    command.args(["-drive", &format!("file={},if=none,id=disk,format=raw", utf8(&disk(&world)))]);
-    command.args(["-device", "virtio-blk-pci,drive=disk"]);
-    let lab = world.start("limited", command.stdin(Stdio::null())).ends(FIRMWARE);
+    let lab = world.start("host", command.args(devices).stdin(Stdio::null())).ends(FIRMWARE);
     let heard = lab.stdout.replace('\r', "");
-    let begin = heard.find("lab: nothing").unwrap_or_else(|| panic!("{heard}\n{}", lab.stderr));
-    // The last line is the kernel's.
-    let said: String = heard[begin..].split_inclusive('\n').filter(|line| !line.starts_with('[')).collect();
-    assert_eq!(said, SAID);
+    let begin = heard.find("lab: ").unwrap_or_else(|| panic!("{heard}\n{}", lab.stderr));
+    heard[begin..].split_inclusive('\n').filter(|line| !line.starts_with('[')).collect()
 }
 
 /// What the host says.
