@@ -16,6 +16,7 @@ mod jail;
 pub(crate) mod journal;
 mod made;
 mod membership;
+mod memory;
 pub(crate) mod network;
 pub(crate) mod node;
 mod notes;
@@ -41,6 +42,7 @@ use freeze::Frozen;
 use guest_clock::GuestClock;
 use helpers::Helpers;
 use journal::Owner;
+use memory::MemoryKills;
 use order::ServiceOptions;
 use permit::RunPermit;
 use progress::ProgressListener;
@@ -101,6 +103,8 @@ pub(crate) struct Run {
     /// Whether somebody was told that the guest runs, or is going to.
     is_announced: bool,
     last_words: Vec<String>,
+    /// What of the machine the kernel has killed for want of memory.
+    memory_kills: MemoryKills,
     /// The dialog with the guest that runs.
     dialog: Option<Dialog>,
     /// What went wrong in it.
@@ -144,6 +148,7 @@ impl Run {
             state: RunState::default(),
             is_announced: false,
             last_words,
+            memory_kills: MemoryKills::default(),
             dialog: None,
             frozen: None,
             clock: GuestClock::default(),

@@ -5,6 +5,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::host::environment::command;
 use crate::host::files::reason;
 use crate::host::peer::{Heard, Told};
+use crate::host::signals::StopAsked;
 use crate::host::spawn;
 use crate::image::migration::{Answer, Frame, Request};
 use crate::model::Argv;
@@ -31,6 +32,8 @@ pub(crate) struct RemotePeer {
     complaints: Receiver<String>,
     /// How long it may say nothing, or take nothing, once it has answered.
     silence: Duration,
+    /// By what we are asked to stop.
+    stop: Option<StopAsked>,
     /// Whether it is none that one can speak with.
     is_wrong: bool,
 }
@@ -42,12 +45,19 @@ pub(crate) enum Lost {
     Ended(i32, String),
     /// What it said cannot be understood.
     Wrong(Fault),
+    /// We were asked to stop, and nothing came.
+    Interrupted,
 }
 
 impl RemotePeer {
     /// Calls it. Its first answer has to come in time; others take as long as what is asked, but it must not be silent for too long: ssh
-    /// tells of a connection that is dead, and of nobody who hangs at its other end.
-    pub(crate) fn call(argv: &Argv, greeting: Duration, silence: Duration) -> Result<Self, Fault> {
+    /// tells of a connection that is dead, and of nobody who hangs at its other end. Once we are asked to stop it has some seconds.
+    pub(crate) fn call(
+        argv: &Argv,
+        greeting: Duration,
+        silence: Duration,
+        stop: Option<StopAsked>,
+    ) -> Result<Self, Fault> {
         tracing::debug!("{argv}");
         let mut program = command(&argv.program);
         program.args(&argv.args).env("LC_ALL", "C");
@@ -71,15 +81,15 @@ impl RemotePeer {
             spawn::end(&mut child);
             return Err(fault);
         }
-        let to = match Told::new(to.into(), silence) {
+        let to = match Told::new(to.into(), silence, stop.clone()) {
             Ok(to) => BufWriter::with_capacity(CHUNK, to),
             Err(why) => {
                 spawn::end(&mut child);
                 return Err(Fault::host(format!("cannot write to {}: {}", argv.program, reason(&why))));
             }
         };
-        let from = BufReader::with_capacity(CHUNK, Heard::new(from.into(), Some(greeting)));
-        Ok(Self { child, to: Some(to), from, complaints, silence, is_wrong: false })
+        let from = BufReader::with_capacity(CHUNK, Heard::new(from.into(), Some(greeting), stop.clone()));
+        Ok(Self { child, to: Some(to), from, complaints, silence, stop, is_wrong: false })
     }
 
     /// Sends a frame, which may wait for others here.
@@ -94,7 +104,14 @@ impl RemotePeer {
     /// Why one is lost that takes nothing more, and is still there.
     fn deaf(&mut self) -> Lost {
         self.is_wrong = true;
+        if self.is_asked_to_stop() {
+            return Lost::Interrupted;
+        }
         Lost::Wrong(Fault::host("the other side has taken nothing for too long"))
+    }
+
+    fn is_asked_to_stop(&self) -> bool {
+        self.stop.as_ref().is_some_and(StopAsked::peek)
     }
 
     /// Waits for a frame that is more than a sign of life.
@@ -122,7 +139,7 @@ impl RemotePeer {
             // Who is still there is not waited for: what it said is wrong, or it says nothing.
             Err(fault) if flushed => Err(self.has_ended().unwrap_or_else(|| {
                 self.is_wrong = true;
-                Lost::Wrong(fault)
+                if self.is_asked_to_stop() { Lost::Interrupted } else { Lost::Wrong(fault) }
             })),
             Err(_) => Err(self.lost()),
         }

@@ -3,7 +3,7 @@
 
 use super::{Facts, FileFact, Platform};
 use crate::diag::Fault;
-use crate::model::{Argv, Machine, Transfers, VmName};
+use crate::model::{Argv, Machine, Size, Transfers, VmName};
 use crate::qemu::Cgroup;
 use std::path::{Path, PathBuf};
 
@@ -95,33 +95,99 @@ fn unusable<H: Facts + ?Sized>(host: &H, needed: &[&str]) -> Option<Fault> {
                 .hint("start the host with systemd.unified_cgroup_hierarchy=1, or say by VMRUN_CGROUP_DIR where it is"),
         );
     };
-    let given = read("cgroup.subtree_control").unwrap_or_default();
-    let lacks = |all: &[String]| needed.iter().find(|one| !all.iter().any(|has| has == *one)).copied();
-    if let Some(lacking) = lacks(&there) {
-        return Some(without(groups, lacking));
+    let lacking = |all: &[String]| needed.iter().filter(|one| !all.iter().any(|has| has == *one)).copied().collect();
+    let lacks: Vec<&str> = lacking(&there);
+    if !lacks.is_empty() {
+        return Some(without(groups, &lacks));
     }
-    if let Some(lacking) = lacks(&given) {
-        let fault =
-            Fault::host(format!("the machine has limits, and the control groups in {shown} do not get {lacking}"));
-        return Some(fault.hint(format!("as root: echo +{lacking} > {shown}/cgroup.subtree_control")));
+    let lacks: Vec<&str> = lacking(&read("cgroup.subtree_control").unwrap_or_default());
+    if !lacks.is_empty() {
+        // The first of all may have both.
+        let has_processes = groups != Path::new(CGROUPS) && read("cgroup.procs").is_some_and(|all| !all.is_empty());
+        return Some(not_given(groups, &lacks, has_processes));
     }
-    let may_write = || host.query(&Argv::new("test").arg("-w").arg(&shown)).is_ok();
-    if host.rights().root || may_write() {
+    if host.rights().root {
         return None;
     }
-    let fault = Fault::host(format!("the machine has limits, and you may make no control group in {shown}"));
-    Some(fault.hint("run vmrun as root, or say by VMRUN_CGROUP_DIR which group is yours (systemd-run -p Delegate=yes)"))
+    if !may_write(host, groups) {
+        let fault = Fault::host(format!("the machine has limits, and you may make no control group in {shown}"));
+        return Some(
+            fault.hint(
+                "run vmrun as root, or say by VMRUN_CGROUP_DIR which group is yours (systemd-run -p Delegate=yes)",
+            ),
+        );
+    }
+    unreachable(host, groups)
 }
 
-/// The fault of a tree that lacks a controller: the kernel's has what no hierarchy of version 1 has; another, what it is given.
-fn without(groups: &Path, lacking: &str) -> Fault {
-    let fault = Fault::host(format!("the machine has limits, and {} has no controller {lacking}", groups.display()));
+/// Whether whoever runs vmrun may write something.
+fn may_write<H: Facts + ?Sized>(host: &H, path: &Path) -> bool {
+    host.query(&Argv::new("test").arg("-w").arg(path.display())).is_ok()
+}
+
+/// The fault of a tree that gives its groups less than is needed.
+fn not_given(groups: &Path, lacks: &[&str], has_processes: bool) -> Fault {
+    let (shown, all) = (groups.display(), lacks.join(", "));
+    let fault = Fault::host(format!("the machine has limits, and the control groups in {shown} do not get {all}"));
+    let give = format!("echo \"+{}\" > {shown}/cgroup.subtree_control", lacks.join(" +"));
+    // cgroup-v2.rst, "No Internal Process Constraint".
+    fault.hint(if has_processes {
+        format!(
+            "what has processes gives its groups nothing: move those of {shown}/cgroup.procs into a group of their own in it, then {give}"
+        )
+    } else {
+        format!("as root: {give}")
+    })
+}
+
+/// The fault of a tree into which whoever runs vmrun may move no process from where vmrun is: he would have to write into what both
+/// have in common (cgroup-v2.rst, "Delegation Containment").
+fn unreachable<H: Facts + ?Sized>(host: &H, groups: &Path) -> Option<Fault> {
+    let below = groups.strip_prefix(CGROUPS).ok()?;
+    let text = host.read(Path::new("/proc/self/cgroup"), READ_MAX).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let own = Path::new(text.lines().find_map(|line| line.strip_prefix("0::/"))?);
+    let shared: PathBuf =
+        own.components().zip(below.components()).take_while(|(one, other)| one == other).map(|(one, _)| one).collect();
+    let procs = Path::new(CGROUPS).join(shared).join("cgroup.procs");
+    if host.file(&procs).is_none() || may_write(host, &procs) {
+        return None;
+    }
+    let fault = Fault::host(format!(
+        "the machine has limits, and you may move no process into {} from /{}, where vmrun is: {} is not yours to write",
+        groups.display(),
+        own.display(),
+        procs.display()
+    ));
+    Some(fault.hint("start vmrun in a group that is yours (systemd-run --user -p Delegate=yes), or as root"))
+}
+
+/// The fault of a tree that lacks controllers: the kernel's has what no hierarchy of version 1 has; another, what it is given.
+fn without(groups: &Path, lacks: &[&str]) -> Fault {
+    let word = if lacks.len() == 1 { "controller" } else { "controllers" };
+    let all = lacks.join(", ");
+    let fault = Fault::host(format!("the machine has limits, and {} has no {word} {all}", groups.display()));
     match groups.parent().filter(|_| groups != Path::new(CGROUPS)) {
-        Some(above) => fault.hint(format!("as root: echo +{lacking} > {}/cgroup.subtree_control", above.display())),
+        Some(above) => fault.hint(format!(
+            "as root: echo \"+{}\" > {}/cgroup.subtree_control",
+            lacks.join(" +"),
+            above.display()
+        )),
         None => fault.hint(format!(
-            "a kernel that has it gives it to version 2 with cgroup_no_v1={lacking} at its command line, from its next start on"
+            "a kernel that has it gives it to version 2 with cgroup_no_v1={} at its command line, from its next start on",
+            lacks.join(",")
         )),
     }
+}
+
+/// How often the kernel has killed a process of a group because of its limit of memory (`memory.events`), and that limit.
+pub(crate) fn memory_kills<H: Facts + ?Sized>(host: &H, folder: &Path) -> Option<(u64, Size)> {
+    let read = |name: &str| {
+        let bytes = host.read(&folder.join(name), READ_MAX).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let kills = read("memory.events")?.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())?;
+    Some((kills, Size::bytes(read("memory.max")?.trim().parse().ok()?)))
 }
 
 /// Returns the devices that have the machine's disks, each once.

@@ -2,6 +2,7 @@
 
 use super::environment::host_within;
 use super::process::{set_nonblocking, timeout};
+use super::signals::StopAsked;
 use super::terminal::{self, Stream};
 use super::wait;
 use crate::diag::Fault;
@@ -26,33 +27,53 @@ pub(crate) struct Peer {
     heard: Option<Instant>,
 }
 
+/// How long somebody is waited for once we were asked to stop: who is under way with an answer gives it, and who hangs does not.
+const STOPPING: Duration = Duration::from_secs(3);
+
 /// What comes, for as long as something does.
 pub(crate) struct Heard {
     from: File,
     /// How long nothing may come; nothing where it is waited for ever.
     pub(crate) patience: Option<Duration>,
+    /// By what we are asked to stop.
+    stop: Option<StopAsked>,
+}
+
+/// Waits until a descriptor has something for us, or the time is over: it is soon, once we are asked to stop. Returns whether it is over.
+fn is_over(fd: PollFd<'_>, until: &mut Option<Instant>, stop: Option<&StopAsked>) -> bool {
+    let mut fds = vec![fd];
+    loop {
+        fds.truncate(1);
+        if stop.is_some_and(StopAsked::peek) {
+            let soon = Instant::now() + STOPPING;
+            *until = Some(until.map_or(soon, |until| until.min(soon)));
+        } else {
+            fds.extend(stop.map(|stop| PollFd::new(stop.fd(), PollFlags::POLLIN)));
+        }
+        wait::for_any(&mut fds, timeout(*until));
+        if fds.first().is_some_and(|fd| fd.any().unwrap_or(false)) {
+            return false;
+        }
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return true;
+        }
+    }
 }
 
 impl Heard {
     /// Makes it of a descriptor.
-    pub(crate) fn new(from: OwnedFd, patience: Option<Duration>) -> Self {
-        Self { from: from.into(), patience }
+    pub(crate) fn new(from: OwnedFd, patience: Option<Duration>, stop: Option<StopAsked>) -> Self {
+        Self { from: from.into(), patience, stop }
     }
 }
 
 impl Read for Heard {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let until = self.patience.map(|patience| Instant::now() + patience);
-        loop {
-            let mut fds = [PollFd::new(self.from.as_fd(), PollFlags::POLLIN)];
-            wait::for_any(&mut fds, timeout(until));
-            if fds.iter().any(|fd| fd.any().unwrap_or(false)) {
-                return self.from.read(buffer);
-            }
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return Err(ErrorKind::TimedOut.into());
-            }
+        let mut until = self.patience.map(|patience| Instant::now() + patience);
+        if is_over(PollFd::new(self.from.as_fd(), PollFlags::POLLIN), &mut until, self.stop.as_ref()) {
+            return Err(ErrorKind::TimedOut.into());
         }
+        self.from.read(buffer)
     }
 }
 
@@ -61,26 +82,27 @@ pub(crate) struct Told {
     to: File,
     /// How long nothing may be taken.
     patience: Duration,
+    /// By what we are asked to stop.
+    stop: Option<StopAsked>,
 }
 
 impl Told {
     /// Makes it of a descriptor.
-    pub(crate) fn new(to: OwnedFd, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn new(to: OwnedFd, patience: Duration, stop: Option<StopAsked>) -> io::Result<Self> {
         set_nonblocking(to.as_fd())?;
-        Ok(Self { to: to.into(), patience })
+        Ok(Self { to: to.into(), patience, stop })
     }
 }
 
 impl Write for Told {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let until = Instant::now() + self.patience;
+        let mut until = Some(Instant::now() + self.patience);
         loop {
             match self.to.write(bytes) {
-                Err(why) if why.kind() == ErrorKind::WouldBlock && Instant::now() >= until => {
-                    return Err(ErrorKind::TimedOut.into());
-                }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
-                    wait::for_any(&mut [PollFd::new(self.to.as_fd(), PollFlags::POLLOUT)], timeout(Some(until)));
+                    if is_over(PollFd::new(self.to.as_fd(), PollFlags::POLLOUT), &mut until, self.stop.as_ref()) {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
                 }
                 done => return done,
             }
@@ -102,7 +124,7 @@ impl Peer {
         let cannot = |error: io::Error| Fault::host(format!("there are no standard streams to speak on: {error}"));
         let from = io::stdin().as_fd().try_clone_to_owned().map_err(cannot)?;
         let to = terminal::output().as_fd().try_clone_to_owned().map_err(cannot)?;
-        let (from, to) = (Heard::new(from, Some(host_within()?)), File::from(to));
+        let (from, to) = (Heard::new(from, Some(host_within()?), None), File::from(to));
         let (from, to) = (BufReader::with_capacity(CHUNK, from), BufWriter::with_capacity(CHUNK, to));
         Ok(Self { from, to, heard: None })
     }

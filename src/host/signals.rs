@@ -7,9 +7,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::{SigId, low_level};
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The signals that a run heeds: those that ask it to stop, each counted, and the one that says that a child ended.
@@ -18,6 +19,33 @@ pub(crate) struct Signals {
     stops: UnixStream,
     children: UnixStream,
     handlers: Vec<SigId>,
+}
+
+/// Whether somebody asks to stop, for who only looks: any thread may.
+#[derive(Clone, Debug)]
+pub(crate) struct StopAsked(Arc<OwnedFd>);
+
+impl StopAsked {
+    /// Returns what is readable while somebody asks to stop.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Returns whether somebody asks to stop.
+    pub(crate) fn peek(&self) -> bool {
+        is_readable(self.fd())
+    }
+}
+
+/// Whether something can be read now.
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    loop {
+        match poll(&mut fds, PollTimeout::ZERO) {
+            Err(Errno::EINTR) => {}
+            result => return result.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 impl Signals {
@@ -60,13 +88,13 @@ impl Signals {
 
     /// Returns whether somebody asked to stop.
     pub(crate) fn peek_stop(&self) -> bool {
-        let mut fds = [PollFd::new(self.stop_fd(), PollFlags::POLLIN)];
-        loop {
-            match poll(&mut fds, PollTimeout::ZERO) {
-                Err(Errno::EINTR) => {}
-                result => return result.is_ok_and(|ready| ready > 0),
-            }
-        }
+        is_readable(self.stop_fd())
+    }
+
+    /// Returns what tells others whether somebody asks to stop.
+    pub(crate) fn stop_asked(&self) -> Result<StopAsked, Fault> {
+        let fd = self.stops.as_fd().try_clone_to_owned();
+        fd.map(|fd| StopAsked(Arc::new(fd))).map_err(|why| Fault::host(format!("cannot watch for signals: {why}")))
     }
 
     /// Waits so long for somebody who asks to stop, and returns whether somebody did.

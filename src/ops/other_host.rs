@@ -5,6 +5,7 @@ use super::remote::{NOT_FOUND, Remote, SCHEME, SSH_FAILED, failure};
 use crate::client::peer::{Lost, RemotePeer};
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::environment::{host_name, host_within};
+use crate::host::signals::StopAsked;
 use crate::image::migration::{
     Answer, BlockDigests, Frame, Hello, MoveState, Offer, PROTOCOL, Request, State, TakenAway,
 };
@@ -28,6 +29,8 @@ pub(crate) struct OtherHost {
     name: String,
     remote: Remote,
     answer_within: Duration,
+    /// By what we are asked to stop waiting for it.
+    stop: Option<StopAsked>,
     peer: Option<RemotePeer>,
     /// Whether anything came from a vmrun there.
     has_answered: bool,
@@ -40,7 +43,21 @@ pub(crate) struct OtherHost {
 impl OtherHost {
     /// Names it; it is not called yet.
     pub(crate) const fn new(name: String, remote: Remote, answer_within: Duration) -> Self {
-        Self { name, remote, answer_within, peer: None, has_answered: false, given_up: None, encrypts: false }
+        Self {
+            name,
+            remote,
+            answer_within,
+            stop: None,
+            peer: None,
+            has_answered: false,
+            given_up: None,
+            encrypts: false,
+        }
+    }
+
+    /// Has it be waited for no longer than some seconds once somebody asks us to stop.
+    pub(crate) fn heed(&mut self, stop: StopAsked) {
+        self.stop = Some(stop);
     }
 
     /// Whether it can be asked.
@@ -70,7 +87,7 @@ impl OtherHost {
 
     fn call(&mut self) -> Result<(), Fault> {
         let argv = self.remote.peer(&["migrate-receive"], self.answer_within);
-        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING, host_within()?)?);
+        self.peer = Some(RemotePeer::call(&argv, self.answer_within + GREETING, host_within()?, self.stop.clone())?);
         Ok(())
     }
 
@@ -228,6 +245,7 @@ impl OtherHost {
                 let is_mute = !self.has_answered && status != SSH_FAILED;
                 fault.maybe_hint(is_mute.then(|| "it answered nothing: is it the same vmrun on both hosts?".into()))
             }
+            Lost::Interrupted => Fault::new("interrupted").blame(Blame::Interrupted),
             Lost::Wrong(fault) => fault.context(&self.name).blame(Blame::Host),
         }
     }

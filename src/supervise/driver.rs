@@ -328,6 +328,7 @@ impl Run {
         self.permit_is_over();
         self.freeze_is_over();
         self.last_words = guest.last_words();
+        self.look_at_memory(&ended);
         self.tell(Progress::Ended(&ended, &self.last_words));
         self.feed(Event::Ended(ended.clone()));
         ended

@@ -45,6 +45,12 @@ impl Run {
         match self.state.last.as_ref()? {
             Ended::Rebooted | Ended::PoweredOff | Ended::Halted => None,
             Ended::TripleFault => fault("the guest's kernel or firmware crashed; its console shows where"),
+            Ended::Killed { signal: 9 } if self.memory_kills.limit.is_some() => {
+                let limit = self.memory_kills.limit.map(|limit| limit.to_string()).unwrap_or_default();
+                fault(&format!(
+                    "the kernel killed it: with what serves it, it had all of the {limit} that `limits` gives as `memory`; give it more"
+                ))
+            }
             Ended::Killed { signal: 9 } => fault("somebody killed it, or the host ran out of memory"),
             // A guest that did what bhyve cannot do for it, as a triple fault under SVM (12.1), or whose node was destroyed (12.1).
             Ended::Killed { signal: ABORTED } => {

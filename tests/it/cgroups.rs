@@ -105,13 +105,13 @@ fn a_host_that_cannot_keep_the_limits_says_why_before_anything_is_done() {
     refused(
         &host("cpu memory\n", "cpu\n"),
         "the control groups in [tmp]/groups do not get memory",
-        "as root: echo +memory > [tmp]/groups/cgroup.subtree_control",
+        "as root: echo \"+memory\" > [tmp]/groups/cgroup.subtree_control",
     );
     // One that is not the kernel's first gets what the one above gives.
     refused(
         &host("memory\n", "memory\n"),
         "[tmp]/groups has no controller cpu",
-        "as root: echo +cpu > [tmp]/cgroup.subtree_control",
+        "as root: echo \"+cpu\" > [tmp]/cgroup.subtree_control",
     );
     let sandbox = able();
     fs::remove_file(sandbox.path("groups/cgroup.controllers")).unwrap();

@@ -94,6 +94,45 @@ fn hangs(strike: &str, said: &str, runs: bool) {
     assert!(TwoHosts::disks(&hosts.target) == disks, "{strike}");
 }
 
+/// Moves the machine to a host that hangs there, asks the move to stop, and goes on with it.
+fn interrupted(strike: &str, said: &str, runs: bool) {
+    let hosts = TwoHosts::running();
+    let disks = TwoHosts::disks(&hosts.source);
+    hosts.strike(strike);
+    let mut moving = hosts.source.start(&["migrate", "web", "vm6"]);
+    moving.until("a host that hangs", |host| host.path("fake/struck").exists());
+    // It waits.
+    thread::sleep(Duration::from_millis(500));
+    let begin = Instant::now();
+    moving.signal("INT");
+    let done = moving.wait();
+    assert!(begin.elapsed() < Duration::from_secs(30), "{strike}: {:?}", begin.elapsed());
+    told(&done, 130, said);
+    assert_eq!(TwoHosts::runs(&hosts.source), runs, "{strike}");
+    assert!(!runs || !TwoHosts::runs(&hosts.target), "{strike}");
+    hosts.strike("");
+    let done = hosts.patiently(&["migrate", "--resume", "web"]);
+    assert_eq!(done.code, 0, "{strike}: {done:?}");
+    assert_eq!((TwoHosts::runs(&hosts.source), TwoHosts::runs(&hosts.target)), (false, true), "{strike}");
+    assert!(TwoHosts::disks(&hosts.target) == disks, "{strike}");
+}
+
+#[test]
+fn who_is_interrupted_while_another_host_hangs_ends_soon_with_the_way_out() {
+    let begins = "vmrun: web is moved to vm6: 2 disks with 68 KiB\n";
+    let stops = format!("{begins}vmrun: copied 1 MiB while it runs\nvmrun: stopping web\n");
+    let cases = [
+        ("before hang re:offer", format!("error: interrupted\n{SENDING}"), true),
+        ("before hang re:sync", format!("{begins}error: interrupted\n{SENDING}"), true),
+        ("before hang re:take", format!("{stops}error: interrupted\n{GIVEN}"), false),
+        ("before hang re:start", format!("{stops}vmrun: starting web on vm6\nerror: interrupted\n{GIVEN}"), false),
+    ];
+    thread::scope(|scope| {
+        let begun = cases.map(|(strike, said, runs)| scope.spawn(move || interrupted(strike, &said, runs)));
+        begun.into_iter().for_each(|case| case.join().unwrap());
+    });
+}
+
 #[test]
 fn a_host_that_takes_no_more_blocks_is_not_waited_for() {
     let hosts = TwoHosts::new();

@@ -8,6 +8,7 @@ mod guest;
 mod guest_clock;
 mod hostile_monitor;
 mod identity;
+mod limits;
 mod list;
 mod monitor;
 mod network;
@@ -15,6 +16,7 @@ mod resize;
 mod screen;
 mod serial_log;
 mod story;
+mod systemd;
 mod tpm;
 mod upgrade;
 

@@ -52,6 +52,9 @@ mod subjects;
 #[path = "../common/terminal.rs"]
 #[allow(dead_code, reason = "`tests/it` uses the rest")]
 mod terminal;
+#[path = "../common/two_hosts.rs"]
+#[allow(dead_code, reason = "`tests/it` uses the rest")]
+mod two_hosts;
 
 mod agent;
 mod chains;
@@ -76,5 +79,6 @@ mod shells;
 mod signed;
 mod signed_images;
 mod ssh;
+mod ssh_hosts;
 mod tools;
 mod upgrade;

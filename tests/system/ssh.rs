@@ -7,7 +7,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
 /// The sshd of a guest, until this is dropped.
-struct Sshd(Child);
+pub(crate) struct Sshd(Child);
+
+impl Sshd {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Sshd {
     fn drop(&mut self) {
@@ -18,10 +25,18 @@ impl Drop for Sshd {
 
 /// Starts the sshd of a guest that has a host key.
 fn sshd(host: &Host, port: u16, key: &str) -> Sshd {
+    sshd_with(host, port, key, &[])
+}
+
+/// Starts an sshd that has a host key and more options.
+pub(crate) fn sshd_with(host: &Host, port: u16, key: &str, options: &[&str]) -> Sshd {
     fs::create_dir_all("/run/sshd").unwrap();
     let mut command = Command::new("/usr/sbin/sshd");
     command.args(["-D", "-e", "-p", &port.to_string(), "-h"]).arg(host.path(key));
     for option in ["ListenAddress=127.0.0.1", "StrictModes=no", "PidFile=none", "UsePAM=no", "PermitRootLogin=yes"] {
+        command.args(["-o", option]);
+    }
+    for option in options {
         command.args(["-o", option]);
     }
     command.arg("-o").arg(format!("AuthorizedKeysFile={}", host.path("me.pub").display()));
@@ -29,7 +44,7 @@ fn sshd(host: &Host, port: u16, key: &str) -> Sshd {
     Sshd(command.spawn().unwrap_or_else(|why| panic!("this test needs an sshd (openssh-server): {why}")))
 }
 
-fn key(host: &Host, name: &str) {
+pub(crate) fn key(host: &Host, name: &str) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
         .arg(host.path(name))
@@ -38,7 +53,7 @@ fn key(host: &Host, name: &str) {
 }
 
 /// A port that nobody has just now.
-fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -19,7 +19,7 @@ use crate::image::archive::{DiskForm, DiskPart, Home, Manifest, Role, TextPart};
 use crate::import::proof;
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::{DiskPlace, VolumeName};
-use crate::model::{Argv, Machine, VmName, is_recipe};
+use crate::model::{Argv, Machine, Size, VmName, is_recipe};
 use crate::ops::declared_size::{Undersized, undersized_of};
 use crate::ops::export::beside;
 use crate::ops::installation::{Installation, Wanted};
@@ -173,7 +173,7 @@ impl Plan {
             against_place(part, place, recipes)?;
             place::against_foreign(place, [whole.parent(), targets.folder()])?;
         }
-        against_space(&host, &relocated, &places)?;
+        against_space(&host, &relocated, &places, &|_| Size::bytes(0), "import")?;
         Ok(Self { recipe, texts, contents, places, differences })
     }
 

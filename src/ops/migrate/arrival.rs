@@ -3,15 +3,16 @@
 use crate::diag::{Blame, Diagnostic, Fault};
 use crate::host::disks::DiskChange;
 use crate::host::moved_disks::{self, half, half_volume, inode_of};
+use crate::host::reflink;
 use crate::host::restore::Place;
 use crate::host::system::System;
 use crate::host::worlds::rehearsal::Rehearsal;
-use crate::host::{Effect, Effects as _, Settings, files, volumes};
+use crate::host::{Effect, Effects as _, Facts as _, Settings, files, volumes};
 use crate::image::archive::DiskPart;
 use crate::image::migration::{Made, MoveRecord, Offer};
 use crate::library::{LOCK, MANIFEST};
 use crate::model::volume::{Encryption, Volume, VolumeKey};
-use crate::model::{Argv, VmName, is_recipe};
+use crate::model::{Argv, Size, VmName, is_recipe};
 use crate::ops::export::beside;
 use crate::ops::import::archive::{
     Content, against_place, against_space, differences, has_libraries, parsed, places, rehearsed,
@@ -50,7 +51,7 @@ impl Arrival {
         }
         let host = settings::host(false)?;
         places.iter().try_for_each(|place| against_volume(&host, place, is_back))?;
-        against_space(&host, content.manifest, &places)?;
+        against_space(&host, content.manifest, &places, &|place| has_come(host.settings(), place, id), "send")?;
         against_difference(content, &machine, &places, &recipe)?;
         rehearse(offer, content, &recipe, &places)?;
         Ok(Self { recipe, texts: new, places })
@@ -129,6 +130,18 @@ impl Arrival {
             Place::Volume(volume, _) => Ok((settings.volume(&half_volume(&volume.name, id)?), part.size.get())),
         };
         offer.manifest.disks.iter().zip(&self.places).map(of).collect()
+    }
+}
+
+/// Returns how much room a disk has already, of a move that was cut off.
+fn has_come(settings: &Settings, place: &Place, id: &str) -> Size {
+    match place {
+        Place::File(path) => Size::bytes(reflink::data_of(&half(path, id))),
+        Place::Volume(volume, _) => {
+            let half = half_volume(&volume.name, id).ok();
+            let is_there = half.is_some_and(|half| files::exists(&settings.volume(&half)));
+            if is_there { volume.size } else { Size::bytes(0) }
+        }
     }
 }
 

@@ -76,6 +76,14 @@ impl<'a> Giver<'a> {
         }
     }
 
+    /// Has somebody who asks us to stop be heard, wherever it waits.
+    fn heed_signals(&mut self) -> Result<(), Fault> {
+        let signals = Signals::install()?;
+        self.other.heed(signals.stop_asked()?);
+        self.signals = Some(signals);
+        Ok(())
+    }
+
     /// Asks the other host what would stand against it, and changes nothing.
     pub(super) fn rehearse(mut self) -> Result<Migrated, Vec<Diagnostic>> {
         let offered = self.offered()?;
@@ -90,7 +98,7 @@ impl<'a> Giver<'a> {
 
     /// Moves it. Where the other host refuses it, nothing is left of the move.
     pub(super) fn begin(mut self) -> Result<Migrated, Vec<Diagnostic>> {
-        self.signals = Some(Signals::install()?);
+        self.heed_signals()?;
         let offered = self.offered()?;
         moves::write(&self.settings, &self.record)?;
         if let Err(faults) = self.greet() {
@@ -112,7 +120,7 @@ impl<'a> Giver<'a> {
 
     /// Goes on with one that was cut off.
     pub(super) fn go_on(mut self, fenced: Option<&str>) -> Result<Migrated, Vec<Diagnostic>> {
-        self.signals = Some(Signals::install()?);
+        self.heed_signals()?;
         if self.record.state != MoveState::Given {
             self.against_takeover(fenced, Aim::Resume)?;
         }

@@ -53,13 +53,13 @@ impl Root {
         root
     }
 
-    fn copy(&self, from: &Path, to: &str) {
+    pub(super) fn copy(&self, from: &Path, to: &str) {
         let to = self.folder.join(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(from, &to).unwrap_or_else(|why| panic!("{}: {why}", from.display()));
     }
 
-    fn write(&self, to: &str, text: &str) {
+    pub(super) fn write(&self, to: &str, text: &str) {
         fs::write(self.folder.join(to), text).unwrap();
     }
 

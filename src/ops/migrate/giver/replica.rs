@@ -5,7 +5,6 @@ use crate::diag::may_fail::MayFail as _;
 use crate::diag::{Diagnostic, Fault};
 use crate::host::reflink::has_reflinks;
 use crate::host::replication;
-use crate::host::signals::Signals;
 use crate::image::archive::Home;
 use crate::image::migration::{BlockDigests, Request};
 use crate::model::Size;
@@ -17,7 +16,7 @@ use crate::ops::{settings, stopped};
 impl Giver<'_> {
     /// Sends a replica, after which the other host keeps so many. Returns how much was sent. Of one that fails nothing is left.
     pub(in crate::ops::migrate) fn replicate(mut self, keep: u64) -> Result<Size, Vec<Diagnostic>> {
-        self.signals = Some(Signals::install()?);
+        self.heed_signals()?;
         self.is_replica = true;
         let offered = self.offered()?;
         if self.record.runs {
