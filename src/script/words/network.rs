@@ -12,7 +12,7 @@ use crate::script::handle::{Bridge, Handle, Interface, Tap};
 use crate::script::raise::Raised;
 use crate::supervise::conflicts::Purpose;
 use crate::supervise::conflicts::network::{
-    against_bridge, against_making, against_member, against_name, against_network, against_parent,
+    against_bridge, against_half, against_making, against_member, against_name, against_network, against_parent,
 };
 use rhai::{Dynamic, Map};
 use std::net::IpAddr;
@@ -335,6 +335,9 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
         }
         let recipe = evaluation.sources.main();
         for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
+            if let Some(fault) = against_half(&*evaluation.run().host, name)? {
+                return Err(Raised::from(fault).arg(arg));
+            }
             if let Some(fault) = against_making(&*evaluation.run().host, name.as_str(), &recipe)? {
                 let fault = match link.kind {
                     LinkKind::Bridge => fault.hint(format!(

@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::host::commands::unmarked;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
-use crate::model::Link;
+use crate::model::{InterfaceName, Link};
 use crate::network::naming;
 use crate::supervise::recovery::{self, left};
 use std::rc::Rc;
@@ -21,9 +21,6 @@ pub(crate) fn against_name(host: &dyn Host, link: &Link) -> Option<Fault> {
 pub(crate) fn against_making(host: &dyn Host, name: &str, recipe: &str) -> Result<Option<Fault>, Fault> {
     if host.settings().user_net {
         return Ok(None);
-    }
-    if let Some(fault) = against_half(host, name)? {
-        return Ok(Some(fault));
     }
     let found = glanced(host, name, |one| one.is_ours || one.elsewhere.is_some())?;
     if let Some(interface) = found {
@@ -61,10 +58,12 @@ fn glanced(host: &dyn Host, name: &str, is_known: impl Fn(&Interface) -> bool) -
 
 /// Returns what speaks against the name that an interface has on Linux until it is marked. Somebody else's of that name would be taken for
 /// half of ours, once a run was killed there.
-fn against_half(host: &dyn Host, name: &str) -> Result<Option<Fault>, Fault> {
-    let Some(made) = name.parse().ok().filter(|_| host.settings().platform == Platform::Linux) else { return Ok(None) };
-    let unnamed = unmarked(&made);
-    if glanced(host, &unnamed, |_| left::is_half_made(host, name))?.is_none_or(|_| left::is_half_made(host, name)) {
+pub(crate) fn against_half(host: &dyn Host, name: &InterfaceName) -> Result<Option<Fault>, Fault> {
+    if host.settings().platform != Platform::Linux || host.settings().user_net {
+        return Ok(None);
+    }
+    let (unnamed, is_left) = (unmarked(name), || left::is_half_made(host, name.as_str()));
+    if glanced(host, &unnamed, |_| is_left())?.is_none() || is_left() {
         return Ok(None);
     }
     let how = recovery::taking_away(host, &unnamed);
