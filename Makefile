@@ -67,7 +67,7 @@ cluster:
 	tools/setup.sh cluster
 	$(CARGO) test --locked --test cluster -- --nocapture --test-threads=1
 
-## editors  the grammars for editors, with the words of today, and their tests; takes Node.js 18, npm, cc and their registries
+## editors  the grammars for editors, with the words of today, the extension for VS Code, and their tests; takes Node.js 18, npm, cc and their registries
 editors:
 	tools/setup.sh editors
 	$(CARGO) build --locked --bin vmrun

@@ -661,10 +661,16 @@ setup_other() { # run|test|images|acceptance|cluster
 # The versions are those of the lock file; nothing of a package is run while it is installed.
 setup_editors() {
     have node && have npm || die "node or npm is not on the path" "install Node.js 18 or later with npm (Debian: nodejs, npm; FreeBSD: npm)"
-    [ -e "$here/packaging/editors/node_modules/.package-lock.json" ] &&
-        [ "$here/packaging/editors/node_modules/.package-lock.json" -nt "$here/packaging/editors/package-lock.json" ] && return
-    say "installing packaging/editors/node_modules"
-    (cd "$here/packaging/editors" && quietly npm ci --no-audit --no-fund --ignore-scripts) || die "npm ci failed in packaging/editors"
+    make_work
+    for folder in packaging/editors packaging/vscode; do
+        there=$here/$folder/node_modules/.package-lock.json
+        [ ! -e "$there" ] || [ "$here/$folder/package-lock.json" -nt "$there" ] || continue
+        say "installing $folder/node_modules"
+        (cd "$here/$folder" && quietly npm ci --no-audit --no-fund --ignore-scripts) || {
+            show_log
+            die "npm ci failed in $folder"
+        }
+    done
 }
 
 main() {

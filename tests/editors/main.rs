@@ -1,10 +1,11 @@
-//! The grammars for editors: what they highlight agrees with vmrun's lexer, and they have the words that there are. It takes Node.js, and
-//! what `make editors` installs.
+//! The grammars for editors: what they highlight agrees with vmrun's lexer, and they have the words that there are. The extension for VS Code:
+//! its client is run, and what it shows is what the language server says. It takes Node.js, and what `make editors` installs.
 #![allow(clippy::unwrap_used, missing_docs, clippy::disallowed_methods, reason = "tests may stop with a panic")]
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -191,4 +192,72 @@ fn both_grammars_have_the_words_of_today() {
     let written = node("queries.mjs", &[env!("CARGO_BIN_EXE_vmrun")]);
     let there = fs::read_to_string(project("packaging/tree-sitter-vmrun/queries/highlights.scm")).unwrap();
     assert!(written == there, "`make editors` writes it again: look at what changed");
+}
+
+/// Makes the extension for VS Code as it is sent: one file, and the licences of what is in it.
+fn bundle(folder: &Path) -> String {
+    let done = Command::new("node")
+        .arg(project("packaging/vscode/bundle.mjs"))
+        .arg(folder)
+        .output()
+        .expect("Node.js is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(String::from_utf8_lossy(&done.stderr), "");
+    fs::read_to_string(folder.join("licences.txt")).unwrap()
+}
+
+#[test]
+fn the_extension_for_vs_code_is_one_file_with_the_licences_of_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let licences = bundle(folder.path());
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(project("packaging/vscode/package.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&manifest["version"], &manifest["main"]),
+        (&json!(env!("CARGO_PKG_VERSION")), &json!("./dist/extension.js"))
+    );
+    let client = manifest["devDependencies"]["vscode-languageclient"].as_str().unwrap();
+    for name in [
+        format!("vmrun {}", env!("CARGO_PKG_VERSION")),
+        format!("vscode-languageclient {client}"),
+        "vscode-jsonrpc 8.2.0".into(),
+    ] {
+        assert_eq!(licences.lines().filter(|line| **line == name).count(), 1, "{name}\n{licences}");
+    }
+    // It asks for nothing that neither Node.js nor VS Code has.
+    let code = fs::read_to_string(folder.path().join("extension.js")).unwrap();
+    let mut asked: Vec<&str> = code.split("require(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked, ["child_process", "crypto", "fs", "net", "os", "path", "util", "vscode"]);
+}
+
+#[test]
+fn the_extension_for_vs_code_shows_what_the_language_server_says() {
+    let folder = tempfile::tempdir().unwrap();
+    bundle(folder.path());
+    let recipe = folder.path().join("lab.rhai");
+    fs::write(&recipe, "let nic = tap(\"tap1\");\nbridg(\"bridge2\").add(nic);\n").unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_vmrun")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("node");
+    command.arg(project("tests/editors/extension.cjs")).arg(folder.path().join("extension.js")).arg(&recipe);
+    let done = command.env("PATH", path).env("HOME", folder.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut shown: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let completed = shown["completed"].take();
+    let has = |label: &str| completed.as_array().unwrap().contains(&json!(label));
+    assert!(has("nic") && has("bridge") && has("bhyve") && !has("bridg"), "{completed}");
+    let range = json!({ "start": { "line": 1, "character": 0 }, "end": { "line": 1, "character": 5 } });
+    let message = "there is no function `bridg`\ndid you mean `bridge`?";
+    let expected = json!({
+        "faults": [{ "message": message, "severity": "Error", "source": "vmrun", "range": range }],
+        "completed": null,
+        "hover": "```rhai\nlet nic\n```",
+        "actions": [{ "title": "Write `bridge`", "kind": "quickfix" }],
+        "changed": "let nic = tap(\"tap1\");\nbridge(\"bridge2\").add(nic);\n",
+        "left": [],
+        "messages": [],
+    });
+    assert_eq!(shown, expected);
 }

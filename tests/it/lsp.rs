@@ -400,6 +400,7 @@ fn a_module_of_the_standard_library_can_be_looked_at() {
     client.ends();
 }
 
+/// Its client is run by `make editors`.
 #[test]
 fn the_extension_for_vs_code_starts_this_server() {
     let read = |name: &str| fs::read_to_string(project(&format!("packaging/vscode/{name}"))).unwrap();
@@ -407,7 +408,7 @@ fn the_extension_for_vs_code_starts_this_server() {
     assert_eq!(package["contributes"]["languages"][0]["extensions"], json!([".rhai"]));
     let _: Value =
         serde_json::from_str(&read(package["contributes"]["languages"][0]["configuration"].as_str().unwrap())).unwrap();
-    assert!(read(package["main"].as_str().unwrap()).contains(r#"{ command: "vmrun", args: ["lsp"] }"#));
+    assert!(read("extension.js").contains(r#"{ command: "vmrun", args: ["lsp"] }"#));
 }
 
 #[test]
