@@ -28,6 +28,8 @@ mod files;
 mod folder;
 mod guests;
 mod jails;
+mod modes;
+mod needed;
 mod nested;
 mod published;
 mod retries;

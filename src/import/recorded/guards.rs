@@ -2,10 +2,32 @@
 
 use super::super::layout::quoted;
 use super::commands::made_file;
-use super::{Guard, Writer, truncated};
+use super::{Writer, truncated};
 use crate::diag::Diagnostic;
-use crate::recording::Step;
 use crate::recording::part::groups;
+use crate::recording::{Step, When};
+
+/// Where a script boots no machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Files, and how each of them is then.
+    pub(crate) files: Vec<(String, bool)>,
+    /// What is said then.
+    pub(crate) message: String,
+    /// In which of its ways.
+    pub(crate) when: When,
+}
+
+/// What a script calls only where some files are there, or are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guard {
+    /// A whole command, or arguments of bhyve's that belong together.
+    pub(crate) what: Vec<String>,
+    /// Files, and whether each of them has to be there.
+    pub(crate) files: Vec<(String, bool)>,
+    /// Whether it is called where they are not all so.
+    pub(crate) is_otherwise: bool,
+}
 
 impl Writer<'_> {
     /// Returns what has to be so for a command, or for arguments of bhyve's. Nothing where no file does.
@@ -14,14 +36,28 @@ impl Writer<'_> {
         Some(self.early.iter().find(|(early, _)| *early == text).map_or(text, |(_, name)| name.clone()))
     }
 
+    /// Ends the recipe where the script boots no machine.
+    pub(super) fn refuse(&self, refusal: &Refusal) -> String {
+        let init = match refusal.when {
+            When::Always => "",
+            When::OnlyInit => "init && ",
+            When::OnlyWithout => "!init && ",
+        };
+        format!("\nif {init}{} {{\n    throw {};\n}}\n", self.files(&refusal.files), quoted(&refusal.message))
+    }
+
     /// Says which files there have to be, and which must not be there.
     fn expression(&self, guard: &Guard) -> String {
+        let all = self.files(&guard.files);
+        if guard.is_otherwise { format!("!({all})") } else { all }
+    }
+
+    fn files(&self, files: &[(String, bool)]) -> String {
         let exists = |(path, is_there): &(String, bool)| {
             let word = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
             format!("{}exists({word})", if *is_there { "" } else { "!" })
         };
-        let all = guard.files.iter().map(exists).collect::<Vec<_>>().join(" && ");
-        if guard.is_otherwise { format!("!({all})") } else { all }
+        files.iter().map(exists).collect::<Vec<_>>().join(" && ")
     }
 
     /// Names the conditions of slots, and of loaders, on files that the recipe makes before its machine, which then are there: they are asked for at its
