@@ -17,6 +17,7 @@ mod sessions;
 mod setting;
 mod shares;
 mod tolerance;
+mod untraced;
 mod waits;
 mod watched;
 

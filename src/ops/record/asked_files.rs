@@ -3,6 +3,7 @@
 
 use super::guards::{find, questions};
 use super::sessions::{Sessions, Tests, is_same, unsteady};
+use super::untraced::Untraced;
 use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::host::files;
@@ -46,6 +47,8 @@ pub(super) struct AskedFiles {
     pub(super) tests: Vec<FileTest>,
     /// What the script wrote, and what its shell told of its commands.
     pub(super) lines: Vec<String>,
+    /// A word by which the script names a file for which it asks, of which nobody knows which it is.
+    pub(super) unknown: Option<String>,
 }
 
 /// A recording with some files the other way, and what it is the first to ask for.
@@ -75,7 +78,8 @@ impl Sessions<'_> {
             let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
             asked = other;
         }
-        let AskedFiles { recording: told, tests, lines } = asked;
+        let AskedFiles { recording: told, tests, lines, unknown } = asked;
+        found.gaps.extend(unknown.map(|word| untold(&word)));
         if tests.is_empty() || unsteady(usual, &told).is_some() {
             return Ok(found);
         }
@@ -117,13 +121,22 @@ impl Sessions<'_> {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
+        let mut unknown = None;
         let tests = if traced.is_some() {
-            file_tests(&lines, &cwd)
+            let mut tests = file_tests(&lines, &cwd);
+            let untraced = Untraced::of(command, &lines, &recording);
+            for test in untraced.tests(&recording) {
+                if tests.iter().all(|other| other.path != test.path) {
+                    tests.push(test);
+                }
+            }
+            unknown = untraced.unknown(&tests);
+            tests
         } else {
             let text = standins::script(command).map(|script| script.text).unwrap_or_default();
             named_files(&text, &recording.calls)
         };
-        Ok(Some(AskedFiles { recording, tests, lines }))
+        Ok(Some(AskedFiles { recording, tests, lines, unknown }))
     }
 
     /// Records a command with one more file the other way, and compares. A folder with all that is in it is not taken away.
@@ -145,7 +158,7 @@ impl Sessions<'_> {
         let mut setting = self.setting.clone();
         turned.iter().for_each(|file| put(&mut setting, file));
         match self.asking(command, &setting) {
-            Ok(Some(AskedFiles { recording, tests, lines })) => {
+            Ok(Some(AskedFiles { recording, tests, lines, .. })) => {
                 let recording = with_whole_paths(&recording, target, &whole_path);
                 let news: Vec<FileTest> =
                     tests.into_iter().filter(|test| before.known.iter().all(|known| known.path != test.path)).collect();
@@ -189,6 +202,14 @@ fn put(setting: &mut Scenario, file: &FileState) {
         |path: &str| path.strip_prefix(&file.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     setting.files.retain(|other| if file.is_there { other.path != file.path } else { !is_below(&other.path) });
     setting.files.push(file.clone());
+}
+
+/// Tells of a test of which no shell told.
+fn untold(word: &str) -> Fault {
+    let what = format!("for which files the script asks by `{}` is not known: no shell tells of it", hide(word));
+    Fault::new(what).hint(
+        "record it without what sends its errors elsewhere, as `exec 2>FILE`, or compare the recipe with the script",
+    )
 }
 
 /// Returns what a script wrote, among what its shell told of its commands.
@@ -273,8 +294,14 @@ impl Files {
             self.gaps.push(Fault::new(what).hint("let that be a recipe of its own, under `if exists(\"…\")`"));
             return;
         }
+        // Where a recipe is looked at without its host, each file is taken to be there.
+        let Some(last) = node.turned.last().filter(|last| !last.is_there) else {
+            let what = format!("where {} the script boots no machine, and the recipe does", shown(&node.turned));
+            self.gaps.push(Fault::new(what).hint("write `if exists(\"…\") { throw \"…\"; }` into the recipe"));
+            return;
+        };
+        let state = last.shown();
         self.know(&node.turned);
-        let state = node.turned.last().map(FileState::shown).unwrap_or_default();
         let said = node.said.iter().rev().find(|line| !before.said.contains(line)).map(|line| hide(line.trim()));
         let message =
             said.map_or_else(|| state.clone(), |said| format!("{}: {state}", said.trim_end_matches(['.', ':', '!'])));
