@@ -39,7 +39,8 @@ impl Untraced {
         let mut all: Vec<FileTest> = Vec::new();
         for text in &self.0 {
             for mut test in named_files(text, &recording.calls) {
-                test.is_folder = operands(text).iter().any(|(option, path)| *option == "-d" && *path == test.path);
+                test.is_folder = operands(text).iter().any(|(option, path)| *option == "-d" && *path == test.path)
+                    || is_folder_of(recording, &test.path);
                 if all.iter().all(|other| other.path != test.path) {
                     all.push(test);
                 }
@@ -60,6 +61,18 @@ impl Untraced {
         };
         self.0.iter().find_map(unknown)
     }
+}
+
+/// Whether a path is that of a folder, by what is called there or in it.
+fn is_folder_of(recording: &Recording, path: &str) -> bool {
+    let is_in = |word: &str| word.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    recording.calls.iter().any(|call| {
+        let is_arg = || call.args().iter().any(|word| word == path);
+        call.cwd == path
+            || is_in(&call.cwd)
+            || call.args().iter().any(|word| is_in(word))
+            || call.program() == "mkdir" && is_arg()
+    })
 }
 
 /// Returns what a script tests files for, with the words that name them.
