@@ -236,6 +236,7 @@ pub(crate) fn of_this_process(folder: &Path, stem: &str) -> PathBuf {
 }
 
 /// Returns the umask of this process, which is another one for a moment: no other thread may make a file then.
+#[allow(clippy::useless_conversion, reason = "a mode has sixteen bits on FreeBSD")]
 pub(crate) fn umask() -> u32 {
     let mask = stat::umask(Mode::from_bits_truncate(0o077));
     stat::umask(mask);

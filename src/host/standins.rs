@@ -77,13 +77,6 @@ pub(crate) enum Reach {
     Host,
 }
 
-impl Reach {
-    /// Returns the umask with which a script begins.
-    fn umask(self) -> u32 {
-        if self == Self::Enclosure { enclosure::UMASK } else { files::umask() }
-    }
-}
-
 impl Recorder {
     /// Installs the handlers of signals, so that nothing is left behind on the way out.
     pub(crate) fn new(reach: Reach) -> Result<Self, Fault> {
@@ -127,7 +120,7 @@ impl Recorder {
             is_cut,
             left,
             files: setting.files.clone(),
-            umask: Some(self.reach.umask()),
+            umask: Some(if self.reach == Reach::Enclosure { enclosure::UMASK } else { files::umask() }),
             ..Recording::default()
         })
     }

@@ -190,7 +190,7 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
     let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
     let umask = Some(files::umask());
-    let answer = before.put_into(Answer { pid, parent, carriers, umask, ..world.call(&call.argv) });
+    let answer = before.put_into(Answer { pid, parent, umask, carriers, ..world.call(&call.argv) });
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;

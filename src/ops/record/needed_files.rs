@@ -43,7 +43,7 @@ impl Sessions<'_> {
         };
         let mut tries = 0;
         // The last that it asks for is the one by which it ends, unless others say otherwise.
-        while let Some(file) = Self::next_needed(&setting, &last, &mut Vec::new()) {
+        while let Some(file) = Self::next_needed(&setting, &last, &[]) {
             let mut passed = Vec::new();
             let mut next = Some(file);
             let mut is_further = false;
@@ -61,7 +61,7 @@ impl Sessions<'_> {
                     break;
                 }
                 passed.push(file.path);
-                next = Self::next_needed(&setting, &last, &mut passed);
+                next = Self::next_needed(&setting, &last, &passed);
             }
             if !is_further {
                 return Ok(None);
@@ -71,7 +71,7 @@ impl Sessions<'_> {
     }
 
     /// Returns the last file that a recording asked for and that is not there, but for those that were tried.
-    fn next_needed(setting: &Scenario, asked: &AskedFiles, passed: &mut Vec<String>) -> Option<FileState> {
+    fn next_needed(setting: &Scenario, asked: &AskedFiles, passed: &[String]) -> Option<FileState> {
         let is_one = |test: &&FileTest| {
             let path = &test.path;
             let is_systems = ["/dev/", "/proc/"].iter().any(|folder| path.starts_with(folder));
