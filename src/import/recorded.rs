@@ -1,6 +1,7 @@
 //! A recipe of what a shell script called.
 
 mod commands;
+mod conditions;
 mod ends;
 mod guards;
 mod head;
@@ -8,7 +9,7 @@ mod loaders;
 mod network;
 
 pub(super) use commands::{asked_module, copied_vars, unit_by_name};
-pub(crate) use guards::{Guard, Refusal};
+pub(crate) use conditions::{Guard, Refusal};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};

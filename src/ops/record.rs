@@ -129,7 +129,6 @@ fn tried(
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
         sessions.learn_programs(&filled(request.command, &args))?;
     }
-    // A transcript is of what is called here.
     let is_recipe = request.form == RecordingFormat::Recipe;
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten().filter(|_| is_recipe) {
         sessions.learn_needed_files(&filled(request.command, &args))?;
