@@ -29,6 +29,7 @@ mod procstat;
 mod qemu;
 mod reading;
 mod translated;
+pub(crate) mod umasks;
 mod vmlog;
 mod words;
 

@@ -23,7 +23,7 @@ pub(super) struct RecordArgs {
     /// The exit statuses of bhyve, in turn; the last one repeats
     #[arg(long, value_name = "LIST", default_value = "1", value_delimiter = ',')]
     exits: Vec<u8>,
-    /// Answer a call with the content of a file: `ifconfig=FILE`, `sysctl -n hw.model=FILE`; or give the script `/etc/rc.conf=FILE`
+    /// Answer a call with the content of a file: `ifconfig=FILE`, `sysctl -n hw.model=FILE`; or say what is in a file: `/etc/rc.conf=FILE`
     #[arg(long = "answer", value_name = "CALL=FILE")]
     answers: Vec<String>,
     /// How long each run may take: 60s, 2m

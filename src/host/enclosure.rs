@@ -66,6 +66,9 @@ const COVERED: &str = "covered";
 #[cfg(target_os = "linux")]
 pub(super) use changes::changes;
 
+/// The umask with which an enclosed script begins.
+pub(super) const UMASK: u32 = 0o022;
+
 /// The file in the folder of a recording that has what the script wrote and removed again.
 pub(super) const REMOVED: &str = "removed";
 

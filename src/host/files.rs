@@ -8,6 +8,7 @@ use crate::diag::may_fail::MayFail as _;
 use crate::image::{Disk as _, Image};
 use crate::model::{Argv, Size};
 use nix::fcntl::OFlag;
+use nix::sys::stat::{self, Mode};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
@@ -232,6 +233,14 @@ pub(crate) fn create(path: &Path, text: &str) -> io::Result<()> {
 /// Returns a path in a folder that no other process uses: `STEM.PID`.
 pub(crate) fn of_this_process(folder: &Path, stem: &str) -> PathBuf {
     folder.join(format!("{stem}.{}", std::process::id()))
+}
+
+/// Returns the umask of this process, which is another one for a moment: no other thread may make a file then.
+#[allow(clippy::useless_conversion, reason = "a mode has sixteen bits on FreeBSD")]
+pub(crate) fn umask() -> u32 {
+    let mask = stat::umask(Mode::from_bits_truncate(0o077));
+    stat::umask(mask);
+    mask.bits().into()
 }
 
 /// Writes a file that only its owner may read.

@@ -120,6 +120,7 @@ impl Recorder {
             is_cut,
             left,
             files: setting.files.clone(),
+            umask: Some(if self.reach == Reach::Enclosure { enclosure::UMASK } else { files::umask() }),
             ..Recording::default()
         })
     }

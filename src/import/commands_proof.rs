@@ -19,6 +19,7 @@
 //! - the variables of UEFI firmware that are copied from its template, and nothing: vmrun does so where they are missing;
 //! - a file that is written with a line's end at its end, and without;
 //! - what is set once more to what it is already, and nothing: a variable of the kernel, the size of a file, its text, a folder;
+//! - the umask with which a run begins, and that of a script that sets none; one after which nothing is made, and nothing;
 //! - a memory disk by its number, and by its name;
 //! - an interface that a script makes before each boot, and one that is there for the whole run.
 //!
@@ -27,11 +28,12 @@
 
 use super::loader::fitted;
 use super::recorded::{Change, asked_module, changes, copied_vars, truncated, unit_by_name};
-use super::written;
+use super::{umasks, written};
 use crate::bhyve::loader;
 use crate::model::{Argv, Loader, Machine, Size};
 use crate::recording::merge::{Pair, align};
 use crate::recording::{Call, LASTING, base_name, node_of};
+use crate::supervise::DEFAULT_UMASK;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a row of calls comes to.
@@ -70,6 +72,8 @@ struct CallInterpreter {
     booted: BTreeSet<String>,
     /// Those that go on while the script does something else.
     left_alone: BTreeSet<String>,
+    /// The umask, and the one of what was called last.
+    umask: (String, String),
 }
 
 /// Returns what calls come to.
@@ -175,10 +179,11 @@ impl CallInterpreter {
             "ifconfig" => self.interface(call, later),
             written::WORD => {
                 let [path, text, mode] = call.args() else { return };
-                let mode = if mode.ends_with("00") { format!(" {mode}") } else { String::new() };
+                let mode = if mode.is_empty() { String::new() } else { format!(" {mode}") };
                 let what = format!("{} {path}", written::WORD);
                 self.set(what, format!(" {:?}{mode}", text.trim_end_matches('\n')));
             }
+            umasks::WORD => self.mask(call),
             "sysctl" => self.variables(call),
             "cp" if copied_vars(&call.argv).is_some() => {}
             "mdconfig" => {
@@ -188,6 +193,14 @@ impl CallInterpreter {
             // A folder that is there is there.
             "mkdir" => self.set(call.command().to_string(), String::new()),
             _ => self.put(call.command().to_string()),
+        }
+    }
+
+    /// What a run begins with says nothing.
+    fn mask(&mut self, call: &Call) {
+        let Some(mask) = call.args().first() else { return };
+        if !self.umask.0.is_empty() || u32::from_str_radix(mask, 8) != Ok(DEFAULT_UMASK) {
+            self.umask.0.clone_from(mask);
         }
     }
 
@@ -211,6 +224,10 @@ impl CallInterpreter {
     }
 
     fn put(&mut self, line: String) {
+        if self.umask.0 != self.umask.1 {
+            self.umask.1.clone_from(&self.umask.0);
+            self.deeds.ordered.push(format!("{} {}", umasks::WORD, self.umask.0));
+        }
         self.deeds.ordered.push(line);
     }
 

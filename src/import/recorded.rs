@@ -1,6 +1,7 @@
 //! A recipe of what a shell script called.
 
 mod commands;
+mod conditions;
 mod ends;
 mod guards;
 mod head;
@@ -8,6 +9,7 @@ mod loaders;
 mod network;
 
 pub(super) use commands::{asked_module, copied_vars, unit_by_name};
+pub(crate) use conditions::{Guard, Refusal};
 use head::head;
 use network::Network;
 pub(super) use network::{Change, changes};
@@ -17,8 +19,8 @@ use super::layout::{comment, quoted};
 use super::loader::unloaded;
 use super::machine::machine;
 use super::recipe::names;
-use super::written;
 use super::{Import, ImportOptions, SourceKind, path_in, read};
+use super::{umasks, written};
 use crate::bhyve::loader;
 use crate::diag::Diagnostic;
 use crate::model::{Argv, Draft, Loader, PciSlot, Target};
@@ -39,6 +41,8 @@ pub(crate) struct Flow {
     pub(crate) bounds: Bounds,
     /// What hangs on files.
     pub(crate) guards: Vec<Guard>,
+    /// Where the script boots no machine.
+    pub(crate) refusals: Vec<Refusal>,
     /// The commands that it calls before each boot.
     pub(crate) each_boot: Vec<String>,
     /// The commands that it calls between a boot that ended in a reboot and the next one.
@@ -57,17 +61,6 @@ pub(crate) struct Flow {
     pub(crate) remarks: Vec<String>,
     /// What could not be derived of it.
     pub(crate) gaps: Vec<String>,
-}
-
-/// What a script calls only where some files are there, or are not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Guard {
-    /// A whole command, or arguments of bhyve's that belong together.
-    pub(crate) what: Vec<String>,
-    /// Files, and whether each of them has to be there.
-    pub(crate) files: Vec<(String, bool)>,
-    /// Whether it is called where they are not all so.
-    pub(crate) is_otherwise: bool,
 }
 
 /// Returns the recipe of recorded steps, or what is wrong with a machine that they boot. `from` is what was recorded, for the
@@ -110,6 +103,7 @@ pub(crate) fn recipe(
         text += "\n";
         text += &disks;
     }
+    text += &flow.refusals.iter().map(|refusal| writer.refuse(refusal)).collect::<String>();
     let back: Vec<usize> =
         steps.iter().filter_map(|step| step.given_back_by).filter(|at| writer.is_over(*at)).collect();
     for (at, step) in steps.iter().enumerate() {
@@ -269,6 +263,7 @@ impl Writer<'_> {
             "bhyve" => return self.boot(step),
             "bhyveload" | "grub-bhyve" if self.load(step) => {}
             written::WORD => self.write_file(step),
+            umasks::WORD => self.umask(step),
             _ => self.command(at, step),
         }
         Ok(())
@@ -278,9 +273,14 @@ impl Writer<'_> {
     fn write_file(&mut self, step: &Step) {
         let [path, text, mode] = step.call.args() else { return };
         let path = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
-        // What only its owner may read stays so; else the umask of the run says it.
-        let mode = if mode.ends_with("00") { format!(", #{{ mode: {} }}", quoted(mode)) } else { String::new() };
+        let mode = if mode.is_empty() { String::new() } else { format!(", #{{ mode: {} }}", quoted(mode)) };
         self.say(step.when, format!("write_file({path}, {}{mode});\n", quoted(text)));
+    }
+
+    /// Says which permissions lacks what is made from here on.
+    fn umask(&mut self, step: &Step) {
+        let [mask] = step.call.args() else { return };
+        self.say(step.when, format!("umask({});\n", quoted(mask)));
     }
 
     /// Says what is done to interfaces at a step, by its place.

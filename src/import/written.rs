@@ -1,10 +1,12 @@
 //! Files that a recorded script wrote and that a program then read, as calls of a word of recipes.
 
+use super::umasks::{shown, usual_mode};
 use crate::recording::hidden::hide_lines;
 use crate::recording::settled::reads_folder;
 use crate::recording::{Call, Recording, Written};
 
-/// The word that stands for a file in the calls of a recording; after it come the path, the text and the mode.
+/// The word that stands for a file in the calls of a recording; after it come the path, the text and the mode, if
+/// that is to be said.
 pub(crate) const WORD: &str = "write_file";
 
 /// Returns a recording in which the files that the script wrote stand before the first call that names them. `whole` gives the path
@@ -22,11 +24,19 @@ pub(crate) fn with_written(recording: &Recording, whole: &dyn Fn(&str, &str) -> 
                 || reads_folder(call, &file.path, &|path| whole(&call.cwd, path))
         };
         let Some(at) = recording.calls.iter().position(names) else { continue };
-        let argv = [WORD.into(), file.path.clone(), text, format!("{:03o}", file.mode & 0o777)].into();
+        let mode = told_mode(&recording, file, at);
+        let argv = [WORD.into(), file.path.clone(), text, mode].into();
         let cwd = recording.calls.get(at).map(|call| call.cwd.clone()).unwrap_or_default();
         recording.calls.insert(at, Call { argv, cwd, ..Call::default() });
     }
     recording
+}
+
+/// Returns the mode of a file that the recipe writes before a call: nothing where the umask says it, but for one that its owner alone may read.
+fn told_mode(recording: &Recording, file: &Written, at: usize) -> String {
+    let mode = file.mode & 0o777;
+    let is_usual = mode == usual_mode(recording.calls.get(..at).unwrap_or_default(), recording);
+    if is_usual && mode & 0o077 != 0 { String::new() } else { shown(mode) }
 }
 
 fn text(file: &Written) -> Option<String> {

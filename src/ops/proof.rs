@@ -9,7 +9,7 @@ use crate::host::worlds::elsewhere::Elsewhere;
 use crate::host::worlds::rehearsal::{Rehearsal, Rehearsed};
 use crate::host::{CommandStep, Effect, Interface, InterfaceKind, Platform};
 use crate::import::commands_proof::{Deeds, deeds, loaded};
-use crate::import::{proof, recorded, written};
+use crate::import::{proof, recorded, umasks, written};
 use crate::model::{InterfaceName, Link, LinkKind, Machine, NetAddress, Target};
 use crate::recording::{Call, Recording, merge};
 use crate::script::{Inputs, Recipe};
@@ -29,6 +29,12 @@ pub(super) fn rehearsed(
     let inputs = Inputs { init, ..Inputs::default() };
     let evaluated = recipe.evaluate(Run::new(Box::new(rehearsal)), &inputs, Some(Purpose::Plan));
     if evaluated.faults.is_empty() { Ok(evaluated.run.rehearsed().to_vec()) } else { Err(evaluated.faults) }
+}
+
+/// Whether a recipe ends by saying so, on a host with the files of a recording.
+pub(super) fn refuses(recipe: &Recipe, target: Target, recording: &Recording, init: bool, message: &str) -> bool {
+    let faults = rehearsed(recipe, target, recording, init).err().unwrap_or_default();
+    faults.iter().any(|fault| fault.fault.message.contains(message))
 }
 
 /// Returns the machines that a rehearsal booted, in order.
@@ -118,10 +124,9 @@ fn calls(done: &Rehearsed) -> Vec<Call> {
             let mode = mode.map(|mode| format!("{mode:03o}")).unwrap_or_default();
             vec![call(vec![written::WORD.into(), path.display().to_string(), text.to_string(), mode])]
         }
+        Rehearsed::Effect(Effect::Umask(mask)) => vec![call(vec![umasks::WORD.into(), format!("{mask:03o}")])],
         // A jail that is made is one of the machine's.
-        Rehearsed::Effect(
-            Effect::Umask(_) | Effect::CopyVars { .. } | Effect::CreateJail { .. } | Effect::RemoveJail(_),
-        ) => Vec::new(),
+        Rehearsed::Effect(Effect::CopyVars { .. } | Effect::CreateJail { .. } | Effect::RemoveJail(_)) => Vec::new(),
         Rehearsed::Effect(effect) => {
             let words = |step: CommandStep| step.argv.words().into_iter().map(String::from).collect();
             commands(Platform::FreeBsd, None, effect).into_iter().map(|step| call(words(step))).collect()

@@ -11,11 +11,13 @@ pub(crate) mod folder;
 mod globs;
 mod guards;
 mod loading;
+mod needed_files;
 mod programs;
 mod sessions;
 mod setting;
 mod shares;
 mod tolerance;
+mod untraced;
 mod waits;
 mod watched;
 
@@ -33,6 +35,7 @@ use crate::import::commands_proof::{is_lasting, told};
 use crate::import::golden::TestHost;
 use crate::import::recorded::{self, Flow};
 use crate::import::spread::with_configurations;
+use crate::import::umasks::with_umasks;
 use crate::import::written::with_written;
 use crate::model::{Argv, Target};
 use crate::recording::hidden::hide;
@@ -125,6 +128,10 @@ fn tried(
     let mut sessions = Sessions::new(request, setting, notify)?;
     for args in [Some(Vec::new()), extra.clone()].into_iter().flatten() {
         sessions.learn_programs(&filled(request.command, &args))?;
+    }
+    let is_recipe = request.form == RecordingFormat::Recipe;
+    for args in [Some(Vec::new()), extra.clone()].into_iter().flatten().filter(|_| is_recipe) {
+        sessions.learn_needed_files(&filled(request.command, &args))?;
     }
     sessions.learn_fallbacks(&filled(request.command, &[]))?;
     let first = sessions.heard(&filled(request.command, &[]))?;
@@ -286,7 +293,7 @@ impl Request<'_> {
             }
             RecordingFormat::Recipe => {
                 let whole = |recording: &Recording| {
-                    let recording = with_written(&with_configurations(recording), &whole_path);
+                    let recording = with_written(&with_umasks(&with_configurations(recording)), &whole_path);
                     recorded::with_whole_paths(&recording, self.target(), &whole_path)
                 };
                 let (all, plain) = known.together(with, without);

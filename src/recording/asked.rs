@@ -28,16 +28,19 @@ pub(crate) fn waited_for(lines: &[String], cwd: &str) -> Option<FileTest> {
     (lines.iter().filter(count).count() >= WAITING).then(|| test.clone())
 }
 
-/// Returns the tests in what a shell told line by line, each file once. `cwd` is the folder in which the script began.
+/// Returns the tests in what a shell told line by line, each file once. `cwd` is the folder in which the script began. A file that the script
+/// then reads by `.` is a part of the script, and no test.
 pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &str) -> Vec<FileTest> {
     let mut folder = cwd.to_string();
     let mut found: Vec<FileTest> = Vec::new();
+    let mut parts = Vec::new();
     for line in lines {
         let Some(command) = line.strip_prefix('+') else { continue };
         let Ok(all) = words::split(command.trim_start_matches('+').trim()) else { continue };
         let whole = |path: &str| if path.starts_with('/') { path.into() } else { format!("{folder}/{path}") };
         match all.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["cd", path] => folder = whole(path),
+            ["." | "source", path, ..] => parts.push(whole(path)),
             ["[" | "[[" | "test", rest @ ..] => {
                 for pair in rest.windows(2) {
                     let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d" | "-S" | "-c" | "-b" | "-p"), path] =
@@ -57,6 +60,7 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
             _ => {}
         }
     }
+    found.retain(|test| !parts.contains(&test.path));
     found
 }
 
@@ -91,6 +95,8 @@ mod tests {
             "+ [ -f = ]",
             "+ echo [ -f /no ]",
             "[ -f /neither ]",
+            "+ [ -r /usr/local/lib/vm/net.sh ]",
+            "+ . /usr/local/lib/vm/net.sh",
         ];
         let tests = file_tests(&lines.map(String::from), "/root");
         let loop_of = ["+ [ ! -S /run/a.sock ]".to_string(), "+ sleep 1".to_string()];

@@ -30,6 +30,8 @@ pub struct Call {
     pub pid: u32,
     /// What has started that process; 0 where that is not known.
     pub parent: u32,
+    /// Its umask; nothing where that is not known.
+    pub umask: Option<u32>,
     /// What of the host was made up so that it worked; nothing where a world knows by itself what it makes up.
     pub made_up: String,
     /// What it did, where it is a watched program's.
@@ -51,6 +53,7 @@ impl Call {
             carriers: answer.carriers.clone(),
             pid: answer.pid,
             parent: answer.parent,
+            umask: answer.umask,
             made_up: answer.made_up.clone().unwrap_or_default(),
             watched: answer.watched.clone(),
             ..Self::default()
@@ -120,6 +123,8 @@ pub struct Recording {
     pub left: Vec<String>,
     /// The files that have another text in each recording.
     pub varying: BTreeSet<String>,
+    /// The umask with which the script began; nothing where that is not known.
+    pub umask: Option<u32>,
     /// After which of bhyve's statuses the script starts its machine again, where that was found.
     pub restarts: Option<Vec<i32>>,
 }

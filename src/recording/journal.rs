@@ -2,7 +2,7 @@
 //!
 //! Everything is a row of netstrings, `LENGTH:BYTES,`, so that an argument may hold any byte. A call is its number of
 //! words, the words, the folder, the status, the output, whether it only reads, what it read, the file that it was told
-//! of, its carriers, the numbers of the process and its parent, what was made up for it, and what a watched program did.
+//! of, its carriers, the numbers of the process and its parent, its umask, what was made up for it, and what a watched program did.
 
 use super::call::{Call, Written};
 use super::hidden::{hide, hide_lines};
@@ -32,6 +32,7 @@ pub fn write_call<T: AsRef<[u8]>>(argv: &[T], cwd: &[u8], answer: &Answer) -> Ve
     put(&mut bytes, answer.carriers.as_bytes());
     put(&mut bytes, answer.pid.to_string().as_bytes());
     put(&mut bytes, answer.parent.to_string().as_bytes());
+    put(&mut bytes, answer.umask.map(|mask| mask.to_string()).unwrap_or_default().as_bytes());
     put(&mut bytes, hide(answer.made_up.as_deref().unwrap_or_default()).as_bytes());
     put_watched(&mut bytes, answer.watched.as_ref());
     bytes
@@ -96,6 +97,7 @@ fn read_call(bytes: &[u8]) -> Option<(Call, &[u8])> {
         carriers: text(take(&mut rest)?),
         pid: number(take(&mut rest)?)?,
         parent: number(take(&mut rest)?)?,
+        umask: number(take(&mut rest)?),
         made_up: Some(text(take(&mut rest)?)).filter(|text| !text.is_empty()),
         watched: take_watched(&mut rest)?,
         ..Answer::default()

@@ -27,6 +27,8 @@ pub struct Answer {
     pub pid: u32,
     /// What has started that process.
     pub parent: u32,
+    /// Its umask.
+    pub umask: Option<u32>,
     /// The carriers that run it, with blanks between them.
     pub carriers: String,
     /// The exit status.

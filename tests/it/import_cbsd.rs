@@ -100,3 +100,60 @@ error: line 31, on_crash: vmrun does what \"destroy\" says: `restart(#{ … })` 
     );
     assert_eq!(done.code, 1);
 }
+
+/// As [`SQLITE3`], for guests of other shapes: one that cloud-init sets up, and one without firmware.
+const SHAPES: &str = r#"
+case "$4/$5" in
+*sqlite_master*) echo '[{"name":"settings"},{"name":"bhyvedsk"},{"name":"bhyvenic"},{"name":"pcibus"},{"name":"p9shares"}]';;
+*/cloud/*settings*) echo '[{"astart":1,"vm_cpus":4,"vm_ram":4294967296,"vm_os_type":"linux","vm_boot":"hdd","vm_efi":"uefi","vm_console":"tmux",
+  "vm_vnc_port":5911,"bhyve_vnc_tcp_bind":"0.0.0.0","bhyve_vnc_resolution":"1280x720","vnc_password":"hunter2","bhyve_generate_acpi":1,"xhci":1,"tablet":1}]';;
+*/cloud/*bhyvedsk*) echo '[{"dsk_controller":"virtio-blk","dsk_path":"dsk1.vhd","dsk_type":"vhd","bootable":1},
+  {"dsk_controller":"ahci-hd","dsk_path":"dsk2.vhd","dsk_type":"vhd"},{"dsk_controller":"virtio-blk","dsk_path":"/dev/zvol/zroot/data"}]';;
+*/cloud/*bhyvenic*) echo '[{"id":1,"nic_driver":"vtnet","nic_parent":"bridge1","nic_hwaddr":"00:a0:98:01:02:03"},
+  {"id":2,"nic_driver":"e1000","nic_parent":"bridge2","nic_hwaddr":"0"},{"id":3,"nic_driver":"vtnet","nic_parent":"tap77","nic_persistent":1}]';;
+*/cloud/*p9shares*) echo '[{"p9device":"src","p9path":"/usr/src"}]';;
+*/loaded/*settings*) echo '[{"astart":0,"vm_cpus":1,"vm_ram":536870912,"vm_os_type":"freebsd","vm_boot":"hdd","vm_efi":"none","vm_vnc_port":1}]';;
+*/loaded/*bhyvedsk*) echo '[{"dsk_controller":"virtio-blk","dsk_path":"dsk1.vhd"}]';;
+esac
+"#;
+
+/// A guest as `bstart` writes it that bhyveload(8) loads, with two cards in bridges of their own and an image.
+const LOADED: &str = "jname='bsd'\nvm_cpus='2'\nvm_ram='1073741824'\nvm_efi='none'\nhostbridge_args='-s 0,amd_hostbridge'\nlpc_args='-s 31,lpc'\n\
+     dsk_args=' -s 4,virtio-blk,/usr/jails/jails-data/bsd-data/dsk1.vhd -s 5,virtio-blk,/usr/jails/jails-data/bsd-data/dsk2.vhd'\n\
+     cd_args='-s 3,ahci-cd,/usr/jails/src/iso/bsd.iso'\nnic_args=' -s 6,virtio-net,tap10 -s 7,virtio-net,tap11,mac=00:a0:98:aa:bb:cc'\n\
+     mytap_tap10_members='bridge1'\nmytap_tap11_members='bridge2'\nconsole_args='-l com1,stdio'\nvm_vnc_port='1'\n\
+     bhyveload_cmd='/usr/bin/lockf -s -t0 /tmp/bhyveload.bsd.lock /usr/sbin/bhyveload -c stdio -m 1073741824 -d /usr/jails/jails-data/bsd-data/dsk1.vhd bsd'\n\
+     bhyve_generate_acpi='1'\nvirtiornd_args='-s 8,virtio-rnd'\n";
+
+#[test]
+fn guests_of_other_shapes_become_these_recipes() {
+    let sandbox = Sandbox::new();
+    sandbox.script("sqlite3", SHAPES);
+    for name in ["cloud", "loaded", "bsd"] {
+        fs::create_dir_all(sandbox.path(&format!("cbsd/jails-system/{name}"))).unwrap();
+        let file = if name == "bsd" { "bhyve.conf" } else { "local.sqlite" };
+        sandbox.write(&format!("cbsd/jails-system/{name}/{file}"), if name == "bsd" { LOADED } else { "" });
+    }
+    for name in ["seed.iso", "BHYVE_UEFI_VARS.fd"] {
+        sandbox.write(&format!("cbsd/jails-system/cloud/{name}"), "");
+    }
+    let done = import(&sandbox);
+    let first = written(&sandbox);
+    assert!(!format!("{first:?}{done:?}").contains("hunter"), "{first:?}{done:?}");
+    let files = first.iter().filter(|(name, _)| name != ".vmrun-import" && name != "report.json");
+    golden::check(files.map(|(name, text)| (format!("tests/fixtures/import/cbsd-shapes/{name}"), text.clone())));
+    same(
+        &done.stderr,
+        "
+vmrun: 2 of 3: same machine; 1 of 3: same machine, to be finished (CBSD)
+vmrun: what to do next is in out/REPORT.md
+error: loaded: same machine, to be finished
+ |
+ = hint: see [tmp]/out/REPORT.md
+",
+    );
+    import(&sandbox);
+    assert_eq!(written(&sandbox), first);
+    let done = sandbox.run(&["check", "--on", "freebsd-14", "out/cloud.rhai", "out/bsd.rhai"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+}

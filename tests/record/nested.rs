@@ -73,7 +73,7 @@ fn what_a_hidden_test_decides_and_no_recipe_says_is_told() {
         (
             "[ -f /x/a ] && [ -f /x/b ] && exit 1",
             "where /x/a is there and /x/b is there the script boots no machine, and the recipe does",
-            "write `if !exists(\"…\") { throw \"…\"; }` into the recipe",
+            "write `if exists(\"…\") { throw \"…\"; }` into the recipe",
         ),
     ];
     for (lines, expected, hint) in cases {

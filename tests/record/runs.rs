@@ -91,7 +91,7 @@ fn a_script_with_the_options_of_the_handbooks_boots_as_its_recipe_does() {
     }
 }
 
-/// How a script makes sure of its modules, makes its card, puts it into a bridge and prepares its disk; how it loops, and clears up.
+/// How a script makes sure of its modules, makes its card, puts it into a bridge and prepares its disk; how it loops, clears up, and is laid out.
 #[derive(Clone, Debug)]
 struct Shape {
     module: &'static str,
@@ -100,6 +100,7 @@ struct Shape {
     disk: &'static str,
     node: &'static str,
     loops: &'static str,
+    form: &'static str,
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -127,7 +128,13 @@ fn shapes() -> impl Strategy<Value = Shape> {
             &["ifconfig bridge7 create", "ifconfig bridge7 addm tap5 up", "ifconfig bridge7 destroy"],
             &["ifconfig bridge7 create inet 10.7.0.1/24", "ifconfig bridge7 addm tap5 up", "ifconfig bridge7 destroy"],
         ]),
-        one(&["", "truncate -s 1G vm/a.img", "[ -f vm/a.img ] || truncate -s 1G vm/a.img", "touch vm/seen"]),
+        one(&[
+            "",
+            "truncate -s 1G vm/a.img",
+            "[ -f vm/a.img ] || truncate -s 1G vm/a.img",
+            "touch vm/seen",
+            "[ -f vm/c.img ] || truncate -s 1M vm/c.img",
+        ]),
         one(&["", "bhyvectl --destroy --vm=guest 2>/dev/null", "bhyvectl --vm guest --destroy >/dev/null 2>&1 || :"]),
         one(&[
             "while :; do\n@\n[ $? -eq 0 ] || break\ndone",
@@ -135,8 +142,27 @@ fn shapes() -> impl Strategy<Value = Shape> {
             "status=0\nwhile [ $status -eq 0 ]; do\n@\nstatus=$?\ndone",
             "until ! @\ndo :; done",
         ]),
+        one(&[
+            "@",
+            "main() {\n@\n}\nmain",
+            "main() {\n@\n}\nmain 2>/dev/null",
+            "exec 2>>vm/log\n@",
+            "umask 077\n@",
+            "case ${1:-start} in\nstop) exit 1;;\nstart)\n@\n;;\nesac",
+            "while getopts i o; do :; done\n@",
+            "[ -f vm/rom.fd ] || exit 1\n@",
+            "cat > vm/seen <<E\nx\nE\n@",
+        ]),
     )
-        .prop_map(|(module, tap, bridge, disk, node, loops)| Shape { module, tap, bridge, disk, node, loops })
+        .prop_map(|(module, tap, bridge, disk, node, loops, form)| Shape {
+            module,
+            tap,
+            bridge,
+            disk,
+            node,
+            loops,
+            form,
+        })
 }
 
 impl Shape {
@@ -144,9 +170,10 @@ impl Shape {
         let boot = "bhyve -c 1 -m 512M -H -s 0,hostbridge -s 1,lpc -s 2,virtio-net,tap5 -s 3,virtio-blk,$PWD/vm/a.img \
                     -l bootrom,$PWD/vm/rom.fd guest";
         let (make, clear) = self.bridge.split_at(self.bridge.len().min(2));
-        let lines = [&["#!/bin/sh", self.module, self.tap][..], make, &[self.disk, self.node]].concat();
+        let lines = [&[self.module, self.tap][..], make, &[self.disk, self.node]].concat();
         let after = [&["bhyvectl --destroy --vm=guest"][..], clear, &["ifconfig tap5 destroy"]].concat();
-        [lines.join("\n"), self.loops.replace('@', boot), after.join("\n"), String::new()].join("\n")
+        let all = [lines.join("\n"), self.loops.replace('@', boot), after.join("\n")].join("\n");
+        format!("#!/bin/sh\n{}\n", self.form.replace('@', &all))
     }
 }
 
@@ -170,12 +197,12 @@ proptest! {
         prop_assert_eq!(boots(&script), boots(&made), "{}", told);
         prop_assert_eq!(left(&script), left(&made), "{}", told);
         prop_assert_eq!(run.code, 0, "{}", told);
-        let size = |sandbox: &Sandbox| fs::metadata(sandbox.path("vm/a.img")).unwrap().len();
+        let size = |sandbox: &Sandbox| ["vm/a.img", "vm/c.img"].map(|name| fs::metadata(sandbox.path(name)).map(|meta| meta.len()).ok());
         prop_assert_eq!(size(&script), size(&made), "{}", told);
     }
 }
 
 /// How many scripts are made: `PROPTEST_CASES`, or a share for everybody.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
 }

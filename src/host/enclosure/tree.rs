@@ -1,7 +1,7 @@
 //! The files that an enclosed script sees: this host's, each folder below an overlay in memory, with stand-ins in the place of programs.
 
 use super::mounts::{ANEW, Mounted, is_anew, mounted};
-use super::{COVERED, INSIDE, PLACE, PROGRAMS_INSIDE, WRITTEN_INSIDE};
+use super::{COVERED, INSIDE, PLACE, PROGRAMS_INSIDE, UMASK, WRITTEN_INSIDE};
 use crate::diag::may_fail::MayFail as _;
 use crate::recording::file_programs::{FILE_PROGRAMS, UNPACKERS};
 use crate::recording::watched::WatchedPrograms;
@@ -122,7 +122,7 @@ fn harmless() -> MsFlags {
 impl Tree {
     /// Mounts all of it, and makes it the root of this process. `folder` is that of the recording.
     pub(super) fn enter(folder: &Path, above: &Above<'_>) -> StepResult<Self> {
-        umask(Mode::from_bits_truncate(0o022));
+        umask(Mode::from_bits_truncate(UMASK));
         mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)
             .map_err(step("mount / private"))?;
         let info = std::fs::read("/proc/self/mountinfo").map_err(step("read /proc/self/mountinfo"))?;

@@ -7,7 +7,7 @@ use crate::diag::Fault;
 use crate::diag::may_fail::MayFail as _;
 use crate::host::enclosure::{self, VARIABLE};
 use crate::host::environment::{command, env};
-use crate::host::files::{io_fault, read_text};
+use crate::host::files::{self, io_fault, read_text};
 use crate::host::wait;
 use crate::recording::watched::{Watched, is_reader};
 use crate::recording::{
@@ -189,7 +189,8 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     }
     let carriers = if is_in_background() { format!("{carriers} &").trim().into() } else { carriers.into() };
     let (pid, parent) = (std::process::id(), std::os::unix::process::parent_id());
-    let answer = before.put_into(Answer { pid, parent, carriers, ..world.call(&call.argv) });
+    let umask = Some(files::umask());
+    let answer = before.put_into(Answer { pid, parent, umask, carriers, ..world.call(&call.argv) });
     // Whoever was killed while it wrote has left half a call.
     let bytes = journal::write_call(&argv, cwd, &answer);
     let end = length as u64;

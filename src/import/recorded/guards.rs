@@ -2,10 +2,10 @@
 
 use super::super::layout::quoted;
 use super::commands::made_file;
-use super::{Guard, Writer, truncated};
+use super::{Guard, Refusal, Writer, truncated};
 use crate::diag::Diagnostic;
-use crate::recording::Step;
 use crate::recording::part::groups;
+use crate::recording::{Step, When};
 
 impl Writer<'_> {
     /// Returns what has to be so for a command, or for arguments of bhyve's. Nothing where no file does.
@@ -14,14 +14,28 @@ impl Writer<'_> {
         Some(self.early.iter().find(|(early, _)| *early == text).map_or(text, |(_, name)| name.clone()))
     }
 
+    /// Ends the recipe where the script boots no machine.
+    pub(super) fn refuse(&self, refusal: &Refusal) -> String {
+        let init = match refusal.when {
+            When::Always => "",
+            When::OnlyInit => "init && ",
+            When::OnlyWithout => "!init && ",
+        };
+        format!("\nif {init}{} {{\n    throw {};\n}}\n", self.files(&refusal.files), quoted(&refusal.message))
+    }
+
     /// Says which files there have to be, and which must not be there.
     fn expression(&self, guard: &Guard) -> String {
+        let all = self.files(&guard.files);
+        if guard.is_otherwise { format!("!({all})") } else { all }
+    }
+
+    fn files(&self, files: &[(String, bool)]) -> String {
         let exists = |(path, is_there): &(String, bool)| {
             let word = self.words.values.get(path).cloned().unwrap_or_else(|| quoted(path));
             format!("{}exists({word})", if *is_there { "" } else { "!" })
         };
-        let all = guard.files.iter().map(exists).collect::<Vec<_>>().join(" && ");
-        if guard.is_otherwise { format!("!({all})") } else { all }
+        files.iter().map(exists).collect::<Vec<_>>().join(" && ")
     }
 
     /// Names the conditions of slots, and of loaders, on files that the recipe makes before its machine, which then are there: they are asked for at its

@@ -3,19 +3,20 @@
 
 use super::guards::{find, questions};
 use super::sessions::{Sessions, Tests, is_same, unsteady};
+use super::untraced::Untraced;
 use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::host::files;
 use crate::host::standins::{self, Lines};
-use crate::import::recorded::{Guard, import, with_whole_paths};
+use crate::import::recorded::{Guard, Refusal, import, with_whole_paths};
 use crate::import::spread::with_configurations;
 use crate::model::{Draft, Target};
 use crate::recording::asked::{FileTest, file_tests, named_files};
 use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
-use crate::recording::part::groups;
+use crate::recording::part::{When, groups};
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{Call, FileState, Recording, Scenario};
+use crate::recording::{Call, FileState, Recording, Scenario, system_files};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -36,6 +37,18 @@ pub(super) struct Files {
     pub(super) gaps: Vec<Fault>,
     /// The files that are asked for, whatever is there.
     pub(super) asked: Vec<FileTest>,
+    /// Where the script boots no machine, and says why.
+    pub(super) refusals: Vec<Refusal>,
+}
+
+/// A recording, and the files for which it asks.
+pub(super) struct AskedFiles {
+    pub(super) recording: Recording,
+    pub(super) tests: Vec<FileTest>,
+    /// What the script wrote, and what its shell told of its commands.
+    pub(super) lines: Vec<String>,
+    /// A word by which the script names a file for which it asks, of which nobody knows which it is.
+    pub(super) unknown: Option<String>,
 }
 
 /// A recording with some files the other way, and what it is the first to ask for.
@@ -46,6 +59,8 @@ struct Node {
     news: Vec<FileTest>,
     /// All tests up to it.
     known: Vec<FileTest>,
+    /// What the script wrote.
+    said: Vec<String>,
 }
 
 impl Sessions<'_> {
@@ -56,19 +71,27 @@ impl Sessions<'_> {
             return Ok(found);
         }
         let setting = self.setting.clone();
-        let Some((mut told, mut tests)) = self.asking(command, &setting)? else { return Ok(found) };
+        let Some(mut asked) = self.asking(command, &setting)? else { return Ok(found) };
         // One that does something else when its shell tells of its commands reads what it tells: then nobody knows for what it asks.
-        if self.tests == Tests::Told && unsteady(usual, &told).is_some() {
+        if self.tests == Tests::Told && unsteady(usual, &asked.recording).is_some() {
             self.tests = Tests::Named;
             let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
-            (told, tests) = other;
+            asked = other;
         }
+        let AskedFiles { recording: told, tests, lines, unknown } = asked;
+        found.gaps.extend(unknown.map(|word| untold(&word)));
         if tests.is_empty() || unsteady(usual, &told).is_some() {
             return Ok(found);
         }
         found.asked.clone_from(&tests);
         let usual = with_whole_paths(usual, target, &whole_path);
-        let root = Node { turned: Vec::new(), recording: usual.clone(), news: tests.clone(), known: tests };
+        let root = Node {
+            turned: Vec::new(),
+            recording: usual.clone(),
+            news: tests.clone(),
+            known: tests,
+            said: said(&lines),
+        };
         let mut rest = VecDeque::from([root]);
         while let Some(node) = rest.pop_front() {
             for test in node.news.iter().filter(|test| !is_of_the_system(&test.path)) {
@@ -83,12 +106,13 @@ impl Sessions<'_> {
         Ok(found)
     }
 
+    /// Whether a file is there as far as a script may be recorded with it and without it.
+    pub(super) fn is_there(&self, path: &str) -> bool {
+        self.needed.iter().any(|file| file.path == path) || files::exists(Path::new(path))
+    }
+
     /// Records a command, and returns the files that it asks for besides: as its shell tells them, else all that it may ask for.
-    pub(super) fn asking(
-        &mut self,
-        command: &[String],
-        setting: &Scenario,
-    ) -> Result<Option<(Recording, Vec<FileTest>)>, Fault> {
+    pub(super) fn asking(&mut self, command: &[String], setting: &Scenario) -> Result<Option<AskedFiles>, Fault> {
         let traced = standins::traced(command).filter(|_| self.tests == Tests::Told);
         let mut lines = Vec::new();
         let mut hear = |line: &str| lines.push(line.to_string());
@@ -97,13 +121,22 @@ impl Sessions<'_> {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
+        let mut unknown = None;
         let tests = if traced.is_some() {
-            file_tests(&lines, &cwd)
+            let mut tests = file_tests(&lines, &cwd);
+            let untraced = Untraced::of(command, &lines, &recording);
+            for test in untraced.tests(&recording) {
+                if tests.iter().all(|other| other.path != test.path) {
+                    tests.push(test);
+                }
+            }
+            unknown = untraced.unknown(&tests);
+            tests
         } else {
             let text = standins::script(command).map(|script| script.text).unwrap_or_default();
             named_files(&text, &recording.calls)
         };
-        Ok(Some((recording, tests)))
+        Ok(Some(AskedFiles { recording, tests, lines, unknown }))
     }
 
     /// Records a command with one more file the other way, and compares. A folder with all that is in it is not taken away.
@@ -116,23 +149,21 @@ impl Sessions<'_> {
         before: &Node,
         target: Target,
     ) -> Result<Option<Node>, Fault> {
-        let is_there = files::exists(Path::new(&test.path));
+        let is_there = self.is_there(&test.path);
         if is_there && files::is_folder(Path::new(&test.path)) {
             return Ok(None);
         }
-        let state =
-            FileState { path: test.path.clone(), is_there, is_folder: test.is_folder, is_socket: test.is_socket };
-        let other = FileState { is_there: !is_there, ..state };
+        let other = FileState { is_there: !is_there, ..FileState::of(test) };
         let turned = [before.turned.as_slice(), &[other]].concat();
         let mut setting = self.setting.clone();
-        setting.files.extend(turned.iter().cloned());
+        turned.iter().for_each(|file| put(&mut setting, file));
         match self.asking(command, &setting) {
-            Ok(Some((recording, tests))) => {
+            Ok(Some(AskedFiles { recording, tests, lines, .. })) => {
                 let recording = with_whole_paths(&recording, target, &whole_path);
                 let news: Vec<FileTest> =
                     tests.into_iter().filter(|test| before.known.iter().all(|known| known.path != test.path)).collect();
                 let known = [before.known.as_slice(), &news].concat();
-                let node = Node { turned, recording, news, known };
+                let node = Node { turned, recording, news, known, said: said(&lines) };
                 let is_one = found.compare(usual, before, &node, target);
                 if is_one {
                     let asked = self.answers_where(command, before, &node)?;
@@ -155,7 +186,7 @@ impl Sessions<'_> {
         let mut gaps = Vec::new();
         for question in questions(&node.recording.calls, &before.recording.calls) {
             let mut setting = self.setting.clone();
-            setting.files.extend(node.turned.iter().cloned());
+            node.turned.iter().for_each(|file| put(&mut setting, file));
             let shown =
                 format!("{} and `{}` finds something", shown(&node.turned), hide(&question.command().to_string()));
             find(&mut setting, &question);
@@ -165,14 +196,36 @@ impl Sessions<'_> {
     }
 }
 
+/// Has a file be as is said, whatever it was before in a setting.
+fn put(setting: &mut Scenario, file: &FileState) {
+    let is_below =
+        |path: &str| path.strip_prefix(&file.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    setting.files.retain(|other| if file.is_there { other.path != file.path } else { !is_below(&other.path) });
+    setting.files.push(file.clone());
+}
+
+/// Tells of a test of which no shell told.
+fn untold(word: &str) -> Fault {
+    let what = format!("for which files the script asks by `{}` is not known: no shell tells of it", hide(word));
+    Fault::new(what).hint(
+        "record it without what sends its errors elsewhere, as `exec 2>FILE`, or compare the recipe with the script",
+    )
+}
+
+/// Returns what a script wrote, among what its shell told of its commands.
+fn said(lines: &[String]) -> Vec<String> {
+    lines.iter().filter(|line| !line.starts_with('+') && !line.trim().is_empty()).cloned().collect()
+}
+
 /// Says how files are.
 pub(super) fn shown(files: &[FileState]) -> String {
     files.iter().map(FileState::shown).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether a path is of the kernel, which says by itself what is there.
+/// Whether a path is of the kernel, which says by itself what is there, or one that each FreeBSD has.
 fn is_of_the_system(path: &str) -> bool {
-    ["/proc/", "/sys/", "/dev/fd/"].iter().any(|folder| path.starts_with(folder))
+    system_files::content(path).is_some()
+        || ["/proc/", "/sys/", "/dev/fd/"].iter().any(|folder| path.starts_with(folder))
         || ["/dev/null", "/dev/tty", "/dev/zero", "/dev/stdin"].contains(&path)
 }
 
@@ -212,9 +265,7 @@ impl Files {
                     format!("Where {path} is there the script takes its machine to run; vmrun knows that by itself.");
                 self.remarks.push(remark);
             } else if !is_a_machines(usual, &last.path, target) {
-                let what = format!("where {} the script boots no machine, and the recipe does", shown(&node.turned));
-                let hint = "write `if !exists(\"…\") { throw \"…\"; }` into the recipe";
-                self.gaps.push(Fault::new(what).hint(hint));
+                self.refuse(usual, before, node);
             }
             return false;
         }
@@ -226,14 +277,45 @@ impl Files {
             return false;
         };
         self.all = Some(all);
-        for file in &node.turned {
+        self.know(&node.turned);
+        self.others.push((node.turned.clone(), node.recording.clone()));
+        self.learn(before, node, last);
+        true
+    }
+
+    /// Has the recipe refuse to boot its machine where the script does. One that does something else there no recipe says.
+    fn refuse(&mut self, usual: &Recording, before: &Node, node: &Node) {
+        let is_usual = |call: &Call| usual.calls.iter().any(|other| other.argv == call.argv);
+        if !node.recording.calls.iter().all(|call| call.reads || is_usual(call)) {
+            let what = format!(
+                "where {} the script boots no machine and does something else, and the recipe boots it",
+                shown(&node.turned)
+            );
+            self.gaps.push(Fault::new(what).hint("let that be a recipe of its own, under `if exists(\"…\")`"));
+            return;
+        }
+        // Where a recipe is looked at without its host, each file is taken to be there.
+        let Some(last) = node.turned.last().filter(|last| !last.is_there) else {
+            let what = format!("where {} the script boots no machine, and the recipe does", shown(&node.turned));
+            self.gaps.push(Fault::new(what).hint("write `if exists(\"…\") { throw \"…\"; }` into the recipe"));
+            return;
+        };
+        let state = last.shown();
+        self.know(&node.turned);
+        let said = node.said.iter().rev().find(|line| !before.said.contains(line)).map(|line| hide(line.trim()));
+        let message =
+            said.map_or_else(|| state.clone(), |said| format!("{}: {state}", said.trim_end_matches(['.', ':', '!'])));
+        let files = node.turned.iter().map(|file| (file.path.clone(), file.is_there)).collect();
+        self.refusals.push(Refusal { files, message, when: When::Always });
+    }
+
+    /// Knows how files are on this host.
+    fn know(&mut self, turned: &[FileState]) {
+        for file in turned {
             if !self.states.iter().any(|state| state.path == file.path) {
                 self.states.push(FileState { is_there: !file.is_there, ..file.clone() });
             }
         }
-        self.others.push((node.turned.clone(), node.recording.clone()));
-        self.learn(before, node, last);
-        true
     }
 
     /// Learns what is called in one of two recordings alone. Where that is not all, the proof tells.
@@ -349,6 +431,11 @@ fn is_a_machines(recording: &Recording, path: &str, target: Target) -> bool {
 }
 
 impl FileState {
+    /// A file of the kind for which is asked, which is not there.
+    pub(super) fn of(test: &FileTest) -> Self {
+        Self { path: test.path.clone(), is_there: false, is_folder: test.is_folder, is_socket: test.is_socket }
+    }
+
     /// Says how it is.
     pub(super) fn shown(&self) -> String {
         format!("{} {}", hide(&self.path), if self.is_there { "is there" } else { "is not there" })

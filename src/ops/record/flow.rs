@@ -7,13 +7,15 @@ use super::sessions::{Sessions, jailed, lost};
 use super::tolerance::Tolerance;
 use super::{Request, filled};
 use crate::diag::{Diagnostic, Fault, suggest};
-use crate::import::recorded::{Flow, Guard};
+use crate::import::recorded::{Flow, Guard, Refusal};
 use crate::model::Target;
+use crate::ops::proof;
 use crate::ops::proof::boots::{self, Ends};
 use crate::recording::ends::POWERED_OFF;
 use crate::recording::hidden::hide;
 use crate::recording::merge::{after_crash, between, each_boot};
-use crate::recording::{Again, Recording, again, words};
+use crate::recording::part::When;
+use crate::recording::{Again, FileState, Recording, again, words};
 use crate::script::Recipe;
 use std::rc::Rc;
 
@@ -62,6 +64,23 @@ impl Way {
             all.extend(lines.into_iter().map(line));
         }
         Ok(all)
+    }
+}
+
+impl Way {
+    /// Tells where the script boots no machine and the recipe does.
+    fn without_refusal(&self, recipe: &Recipe, init: bool, proof: &Proof<'_>) -> impl Iterator<Item = String> {
+        let off = self.course.end(POWERED_OFF).map(proof.whole).unwrap_or_default();
+        let boots = move |refusal: &&Refusal| {
+            let mut there = off.clone();
+            for (path, is_there) in &refusal.files {
+                there.files.retain(|file| file.path != *path);
+                there.files.push(FileState { path: path.clone(), is_there: *is_there, ..FileState::default() });
+            }
+            !proof::refuses(recipe, proof.target, &there, init, &refusal.message)
+        };
+        let told = |refusal: &Refusal| format!("{}, and the recipe boots the machine all the same", refusal.message);
+        self.files.refusals.iter().filter(boots).map(told).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -119,6 +138,8 @@ impl Known {
                 lines.push(line);
             }
         }
+        lines.extend(first.without_refusal(&recipe, true, &proof).chain(usual.without_refusal(&recipe, false, &proof)));
+        lines.dedup();
         Ok(lines)
     }
 }
@@ -182,6 +203,7 @@ impl Request<'_> {
             each_boot: reboot.map(each_boot).unwrap_or_default(),
             between: reboot.map(between).unwrap_or_default(),
             guards: all_guards(&usual, initial.as_ref()),
+            refusals: refusals(&usual, initial.as_ref()),
             gaps: gaps.iter().map(|gap| gap.message.clone()).collect(),
         };
         Ok(Known { flow, usual: Some(usual), initial, doubt })
@@ -219,6 +241,7 @@ fn answered(
     let mut tolerance = sessions.going_on(command, recording)?;
     gaps.append(&mut tolerance.gaps);
     gaps.extend(sessions.hanging(command, recording)?);
+    gaps.extend(sessions.hanging_on_contents(command, recording)?);
     gaps.extend(sessions.loading(command, recording)?);
     gaps.extend(sessions.hanging_on_globs(command, recording)?);
     Ok((guards, tolerance))
@@ -281,6 +304,19 @@ fn all_guards(usual: &Way, initial: Option<&Way>) -> Vec<Guard> {
     all.extend(
         initial.iter().flat_map(|way| &way.files.guards).filter(|guard| !usual.files.guards.contains(guard)).cloned(),
     );
+    all
+}
+
+/// Returns where the script boots no machine: in either way, or in one of them alone.
+fn refusals(usual: &Way, initial: Option<&Way>) -> Vec<Refusal> {
+    let Some(initial) = initial else { return usual.files.refusals.clone() };
+    let of = |way: &Way, other: &Way, when: When| {
+        let is_both = |one: &Refusal| other.files.refusals.iter().any(|other| other.files == one.files);
+        let of_one = |one: &Refusal| Refusal { when: if is_both(one) { When::Always } else { when }, ..one.clone() };
+        way.files.refusals.iter().map(of_one).collect::<Vec<_>>()
+    };
+    let mut all = of(usual, initial, When::OnlyWithout);
+    all.extend(of(initial, usual, When::OnlyInit).into_iter().filter(|one| one.when == When::OnlyInit));
     all
 }
 

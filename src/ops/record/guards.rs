@@ -1,17 +1,16 @@
 //! What a script does only where something is missing, or only where it is there: each question that found nothing is answered the other
 //! way, and the recordings are compared.
 
+use super::asked_files::AskedFiles;
 use super::ends::hangs_on_status;
 use super::sessions::Sessions;
 use crate::diag::{Blame, Fault, suggest};
-use crate::host::files;
 use crate::import::commands_proof::deeds;
 use crate::model::Argv;
 use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
 use crate::recording::{Call, FileState, Prepared, Recording, Scenario, merge, words};
 use std::collections::VecDeque;
-use std::path::Path;
 
 /// What hangs on answers.
 #[derive(Default)]
@@ -100,7 +99,7 @@ impl Sessions<'_> {
         answered.iter().for_each(|question| find(&mut setting, question));
         let shown = shown(&answered);
         match self.asking(command, &setting) {
-            Ok(Some((recording, tests))) => {
+            Ok(Some(AskedFiles { recording, tests, .. })) => {
                 let news = questions(&recording.calls, &before.recording.calls);
                 let node = Node { answered, recording, news };
                 let known = guards.gaps.len();
@@ -110,13 +109,7 @@ impl Sessions<'_> {
                     return Ok(None);
                 }
                 for test in tests.iter().filter(|test| asked.iter().all(|known| known.path != test.path)) {
-                    let is_there = !files::exists(Path::new(&test.path));
-                    let other = FileState {
-                        path: test.path.clone(),
-                        is_there,
-                        is_folder: test.is_folder,
-                        is_socket: test.is_socket,
-                    };
+                    let other = FileState { is_there: !self.is_there(&test.path), ..FileState::of(test) };
                     let shown = format!("{shown} and {}", other.shown());
                     let mut setting = setting.clone();
                     setting.files.push(other);

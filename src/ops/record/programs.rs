@@ -227,9 +227,14 @@ fn quoted(names: &[String]) -> String {
 }
 
 /// Returns the program that a shell tells of that it calls it: `+ foo -a`, as with `-x`.
-fn called(line: &str) -> Option<String> {
+pub(super) fn called(line: &str) -> Option<String> {
     let line = line.strip_prefix('+')?.trim_start_matches('+').trim();
-    let words = words::split(line).ok()?;
+    let mut words = words::split(line).ok()?;
+    let is_set = |word: &String| word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.contains('/'));
+    // What it sets for this command alone.
+    while words.len() > 1 && words.first().is_some_and(is_set) {
+        words.remove(0);
+    }
     let is_carrier = words.first().is_some_and(|word| CARRIERS.contains(&base_name(word)));
     let words = if is_carrier { carried(&words).filter(|rest| !rest.is_line)?.words.to_vec() } else { words };
     words.first().cloned()

@@ -16,7 +16,7 @@ use crate::recording::lost::{self, Lost};
 use crate::recording::race::race;
 use crate::recording::settled::settled;
 use crate::recording::watched::WatchedPrograms;
-use crate::recording::{Call, DAEMONS, Recording, Scenario, node_of};
+use crate::recording::{Call, DAEMONS, FileState, Recording, Scenario, node_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(super) struct Sessions<'a> {
     notify: Notify<'a>,
     /// What was made up in one recording is usually so in the next.
     told: BTreeSet<String>,
-    left: u32,
+    pub(super) left: u32,
     /// Whether there was more to record than may be.
     is_exhausted: bool,
     /// Questions, each with what a recipe calls in its place whether it finds something or not.
@@ -67,6 +67,8 @@ pub(super) struct Sessions<'a> {
     pub(super) awaited: Vec<Fault>,
     /// Questions before a boot, each with what a recipe calls in its place until it finds something.
     pub(super) waits: Vec<(Vec<String>, Call)>,
+    /// The files that are there for the recordings alone, since the script boots no machine without them.
+    pub(super) needed: Vec<FileState>,
     /// The texts that the script wrote while it was looked for programs, by their paths.
     pub(super) texts: BTreeMap<String, Vec<u8>>,
     /// The files that had another text the next time.
@@ -106,6 +108,7 @@ impl<'a> Sessions<'a> {
             fallen: Vec::new(),
             awaited: Vec::new(),
             waits: Vec::new(),
+            needed: Vec::new(),
             texts: BTreeMap::new(),
             varying: BTreeSet::new(),
             watched_before: 0,

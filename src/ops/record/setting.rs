@@ -3,14 +3,14 @@
 use super::Request;
 use crate::diag::Fault;
 use crate::host::{files, standins};
-use crate::recording::{FileState, MAKERS, NAMES, Prepared, Scenario, system_files, words};
+use crate::recording::{FileState, MAKERS, NAMES, Prepared, Scenario, base_name, words};
 use std::path::Path;
 
 impl Request<'_> {
     /// Returns it: as whoever records says, and else as usual.
     pub(super) fn setting(&self) -> Result<Scenario, Fault> {
         let answers = self.answers.iter().map(|text| prepared(text)).collect::<Result<Vec<_>, _>>()?;
-        let is_file = |prepared: &&Prepared| prepared.words.iter().all(|word| system_files::content(word).is_some());
+        let is_file = |prepared: &&Prepared| matches!(prepared.words.as_slice(), [word] if is_file(word));
         let path = |prepared: &Prepared| prepared.words.first().cloned().unwrap_or_default();
         let files: Vec<FileState> = answers
             .iter()
@@ -33,6 +33,12 @@ impl Request<'_> {
     }
 }
 
+/// Whether an answer is what is in a file, and not what a program says.
+fn is_file(call: &str) -> bool {
+    let is_program = || NAMES.contains(&base_name(call)) || MAKERS.contains(&base_name(call));
+    call.starts_with('/') && !call.contains(char::is_whitespace) && !call.contains("/../") && !is_program()
+}
+
 /// Reads `CALL=FILE` and the file.
 fn prepared(text: &str) -> Result<Prepared, Fault> {
     let form =
@@ -40,10 +46,7 @@ fn prepared(text: &str) -> Result<Prepared, Fault> {
     let (call, file) = text.rsplit_once('=').ok_or_else(form)?;
     let words = words::split(call).map_err(|fault| fault.context("--answer"))?;
     let Some(program) = words.first().filter(|_| !file.is_empty()) else { return Err(form()) };
-    if !NAMES.contains(&program.as_str())
-        && !MAKERS.contains(&program.as_str())
-        && system_files::content(call).is_none()
-    {
+    if !NAMES.contains(&program.as_str()) && !MAKERS.contains(&program.as_str()) && !is_file(call) {
         let names = NAMES.iter().copied();
         let fault = Fault::usage(format!("--answer: `{program}` has no stand-in"));
         return Err(fault.did_you_mean(program, names));
