@@ -168,20 +168,13 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(over)?;
     let (calls, length) = journal::read_calls(&bytes);
-    if calls.len() >= setting.limit {
-        drop(file);
-        ring(folder);
-        return Err(Fault::host("there were too many calls"));
-    }
     let cwd = std::env::current_dir().unwrap_or_default();
     let cwd = cwd.as_os_str().as_bytes();
     let call = Call::new(&argv, cwd, &Answer::default());
-    if let Some(machine) = call.boots()
-        && calls.iter().filter(|earlier| earlier.boots() == Some(machine)).count() >= setting.boots_max
-    {
+    if let Some(fault) = beyond(&setting, &calls, &call) {
         drop(file);
         ring(folder);
-        return Err(Fault::host("there were too many boots"));
+        return Err(fault);
     }
     let mut world = World::new(&setting);
     for call in &calls {
@@ -198,6 +191,16 @@ fn answer_by(folder: &Path, name: &str, mut argv: Vec<Vec<u8>>, carriers: &str) 
     written.map_err(io_fault("write", &folder.join("journal")))?;
     make_files(&words);
     Ok(answer)
+}
+
+/// Returns the fault of a call that is one too many.
+fn beyond(setting: &Scenario, calls: &[Call], call: &Call) -> Option<Fault> {
+    if calls.len() >= setting.limit {
+        return Some(Fault::host("there were too many calls"));
+    }
+    let machine = call.boots()?;
+    let boots = calls.iter().filter(|earlier| earlier.boots() == Some(machine)).count();
+    (boots >= setting.boots_max).then(|| Fault::host("there were too many boots"))
 }
 
 /// What a stand-in learns before it answers.

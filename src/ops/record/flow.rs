@@ -173,12 +173,11 @@ impl Request<'_> {
         let first = initial.as_ref().unwrap_or(&usual);
         with.restarts = Some(first.course.restarts.0.clone());
         with.files.clone_from(&first.files.states);
-        let mut plain = None;
-        if let Some(without) = without {
+        let plain = without.map(|without| {
             without.restarts = Some(usual.course.restarts.0.clone());
             without.files.clone_from(&usual.files.states);
-            plain = Some(&*without);
-        }
+            &*without
+        });
         gaps.extend(sessions.exhausted());
         gaps.extend(torn(&usual.course, initial.as_ref().map(|way| &way.course)));
         let reboot = first.course.end(0);
