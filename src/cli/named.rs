@@ -196,7 +196,7 @@ fn a_command_line_that_is_none_is_found() {
 
 #[test]
 fn every_word_of_recipes_that_a_hint_names_is_one() {
-    let of_tests = crate::script::check::test_words::TEST_WORDS.iter().map(|(name, _)| *name);
+    let of_tests = crate::script::check::test_words::TEST_WORDS.iter().map(|word| word.name);
     let known: Vec<&str> = crate::script::words::names().into_iter().chain(of_tests).collect();
     let library: String =
         texts().into_iter().filter(|(path, _)| path.contains("stdlib")).map(|(_, text)| text).collect();

@@ -10,6 +10,7 @@ mod key_docs;
 mod names;
 mod semantics;
 
+use super::check::test_words::{TEST_WORDS, TestWord, is_test_file};
 use super::lexer;
 use super::modules::STDLIB;
 use super::words::{self, Row, WordKind};
@@ -146,7 +147,7 @@ impl Document<'_> {
                 let known = self.keys(&names, within, &cursor.keys, at);
                 known.into_iter().filter(|item| !used.contains(&item.label)).collect()
             }
-            Around::Value => values(&names, at, within.is_none()),
+            Around::Value => self.values(&names, at, within.is_none()),
         };
         Completion { replaced, items }
     }
@@ -202,7 +203,7 @@ impl Document<'_> {
         if !keys.is_empty() {
             return Vec::new();
         }
-        keys_of(&call.name).into_iter().map(|(key, help)| item(key, help)).collect()
+        self.keys_of(&call.name).into_iter().map(|(key, help)| item(key, help)).collect()
     }
 
     /// Returns what is known of the name at a byte.
@@ -232,7 +233,10 @@ impl Document<'_> {
         if let Some(declared) = names.at(at).filter(|_| !is_member).map(|at| &names.declarations[at]) {
             return hover(vec![written(declared)], self.documentation(declared));
         }
-        let rows: Vec<Row> = words::all().filter(|row| row.is_named(name)).collect();
+        if let Some(word) = self.test_word(name) {
+            return hover(vec![word.usage.into()], word.help.into());
+        }
+        let rows: Vec<Row> = self.rows().filter(|row| row.is_named(name)).collect();
         if rows.is_empty() {
             if let Some((part, _, help)) = PARTS.iter().find(|part| is_member && part.0 == name) {
                 return hover(vec![format!("vm.{part}")], (*help).into());
@@ -251,6 +255,68 @@ impl Document<'_> {
         self.modules.module(self.name, &declared.detail).map(|(_, text)| heading(&text)).unwrap_or_default()
     }
 
+    /// The words that the text has: those of recipes, or, in a file of tests, those of tests.
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let is_recipe = !is_test_file(self.name);
+        words::all().filter(move |_| is_recipe)
+    }
+
+    fn test_words(&self) -> &'static [TestWord] {
+        if is_test_file(self.name) { &TEST_WORDS } else { &[] }
+    }
+
+    fn test_word(&self, name: &str) -> Option<&'static TestWord> {
+        self.test_words().iter().find(|word| word.name == name)
+    }
+
+    /// The keys of a word's map.
+    fn keys_of(&self, word: &str) -> Vec<(String, String)> {
+        let rows = self.rows().filter(|row| row.is_named(word)).flat_map(Row::options);
+        let rows = rows.map(|(key, help)| (key.to_string(), help));
+        let of_tests = self.test_word(word).map_or(&[][..], |word| word.keys);
+        rows.chain(of_tests.iter().map(|(key, help)| ((*key).into(), (*help).into()))).collect()
+    }
+
+    /// Whatever has a value: what the text itself has a name for first.
+    fn values(&self, names: &Names, at: usize, is_statement: bool) -> Vec<Item> {
+        let sense = |sort| match sort {
+            Sort::Function => Sense::Function,
+            Sort::Module => Sense::Module,
+            Sort::Variable | Sort::Parameter => Sense::Variable,
+        };
+        let mut items: Vec<Item> = names.known(at).into_iter().map(|one| as_item(one, sense(one.sort))).collect();
+        let words = self.rows().filter(|row| row.kind() != WordKind::Method);
+        items.extend(words.map(|row| Item {
+            label: row.name().into(),
+            sense: Sense::Function,
+            detail: row.usage(),
+            docs: row.help().into(),
+        }));
+        items.extend(self.test_words().iter().map(|word| Item {
+            label: word.name.into(),
+            sense: Sense::Function,
+            detail: word.usage.into(),
+            docs: word.help.into(),
+        }));
+        items.extend(words::variables().iter().map(|(name, help)| Item {
+            label: (*name).into(),
+            sense: Sense::Variable,
+            detail: String::new(),
+            docs: (*help).into(),
+        }));
+        let keywords =
+            KEYWORDS.iter().filter(|(word, _)| is_statement || matches!(*word, "if" | "switch" | "true" | "false"));
+        items.extend(keywords.map(|(word, usage)| Item {
+            label: (*word).into(),
+            sense: Sense::Keyword,
+            detail: (*usage).into(),
+            docs: String::new(),
+        }));
+        let mut seen = std::collections::BTreeSet::new();
+        items.retain(|item| seen.insert(item.label.clone()));
+        items
+    }
+
     /// Returns how the call that a byte is in is written.
     pub(crate) fn signature(&self, at: usize) -> Option<Signature> {
         let at = self.text.floor_char_boundary(at);
@@ -263,9 +329,10 @@ impl Document<'_> {
         } else {
             let own = names.declarations.iter().filter(|one| one.sort == Sort::Function && one.name == call.name);
             let own = own.map(|one| (written(one), one.docs.clone()));
-            let rows = words::all().filter(|row| row.is_named(&call.name));
+            let rows = self.rows().filter(|row| row.is_named(&call.name));
             let rows = rows.filter(|row| (row.kind() == WordKind::Method) == call.is_method);
-            own.chain(rows.map(|row| (row.usage(), row.help().to_string()))).collect()
+            let of_tests = self.test_word(&call.name).map(|word| (word.usage.into(), word.help.into()));
+            own.chain(of_tests).chain(rows.map(|row| (row.usage(), row.help().to_string()))).collect()
         };
         (!usages.is_empty()).then_some(Signature { usages, argument: call.argument })
     }
@@ -375,12 +442,6 @@ fn asked_keys(text: &str) -> Vec<String> {
     keys
 }
 
-/// The keys of a word's map.
-fn keys_of(word: &str) -> Vec<(String, String)> {
-    let rows = words::all().filter(|row| row.is_named(word));
-    rows.flat_map(Row::options).map(|(key, help)| (key.to_string(), help)).collect()
-}
-
 /// What can be asked of a value: its type is not known, but for a number and a part of a machine.
 fn members_of_values(of: Of) -> Vec<Item> {
     let item =
@@ -402,40 +463,6 @@ fn members_of_values(of: Of) -> Vec<Item> {
     let properties = properties.chain(PARTS.map(|(name, _, help)| item(name, Sense::Key, String::new(), help)));
     let mut seen = std::collections::BTreeSet::new();
     methods.chain(properties).filter(|item| seen.insert(item.label.clone())).collect()
-}
-
-/// Whatever has a value: what the text itself has a name for first.
-fn values(names: &Names, at: usize, is_statement: bool) -> Vec<Item> {
-    let sense = |sort| match sort {
-        Sort::Function => Sense::Function,
-        Sort::Module => Sense::Module,
-        Sort::Variable | Sort::Parameter => Sense::Variable,
-    };
-    let mut items: Vec<Item> = names.known(at).into_iter().map(|one| as_item(one, sense(one.sort))).collect();
-    let words = words::all().filter(|row| row.kind() != WordKind::Method);
-    items.extend(words.map(|row| Item {
-        label: row.name().into(),
-        sense: Sense::Function,
-        detail: row.usage(),
-        docs: row.help().into(),
-    }));
-    items.extend(words::variables().iter().map(|(name, help)| Item {
-        label: (*name).into(),
-        sense: Sense::Variable,
-        detail: String::new(),
-        docs: (*help).into(),
-    }));
-    let keywords =
-        KEYWORDS.iter().filter(|(word, _)| is_statement || matches!(*word, "if" | "switch" | "true" | "false"));
-    items.extend(keywords.map(|(word, usage)| Item {
-        label: (*word).into(),
-        sense: Sense::Keyword,
-        detail: (*usage).into(),
-        docs: String::new(),
-    }));
-    let mut seen = std::collections::BTreeSet::new();
-    items.retain(|item| seen.insert(item.label.clone()));
-    items
 }
 
 /// What words of one name do, with the keys of their maps.

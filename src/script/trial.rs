@@ -8,7 +8,7 @@ mod assertions;
 mod fixture;
 mod recipe_run;
 
-use super::check::test_words::TEST_WORDS;
+use super::check::test_words;
 use super::raise::Raised;
 use super::source::{self, Sources};
 use super::{Inputs, Recipe, bounds, handle, limit, modules, report, type_names};
@@ -137,7 +137,7 @@ type Does = fn(&SharedState, &[Dynamic], Position) -> Result<Dynamic, Raised>;
 
 /// Makes a word known, for each number of arguments that it takes.
 fn word(engine: &mut Engine, state: &SharedState, name: &str, does: Does) {
-    let (least, most) = TEST_WORDS.iter().find(|(word, _)| *word == name).map_or((1, 0), |(_, arity)| *arity);
+    let (least, most) = test_words::of_name(name).map_or((1, 0), |word| word.arity);
     for arity in least..=most {
         let state = state.clone();
         let types = vec![TypeId::of::<Dynamic>(); arity];

@@ -154,6 +154,24 @@ fn a_file_of_tests_has_the_words_of_tests() {
     assert_eq!(client.open(&uri, text), [""; 0]);
     let told = client.change(&uri, (3, 4), (3, 16), "asert_clean");
     assert_eq!(told, ["3:4: there is no function `asert_clean`\ndid you mean `assert_clean`?"]);
+    // They are told of, and those of recipes are not: nothing of them is there.
+    let hover = client.at("textDocument/hover", &uri, 2, 16);
+    assert_eq!(
+        hover["contents"]["value"],
+        "```rhai\nrecipe(\"web.rhai\", #{ init: true })\n```\n\nRuns a recipe on the described host, and returns what came of it: `plan`, \
+         `errors`, `warnings` and `printed`."
+    );
+    let signature = client.at("textDocument/signatureHelp", &uri, 2, 22);
+    assert_eq!(signature["signatures"][0]["label"], "recipe(\"web.rhai\", #{ init: true })");
+    client.change(&uri, (3, 4), (3, 20), "");
+    let all = client.labels(&uri, 3, 4);
+    for word in ["host", "exits", "recipe", "assert", "assert_plan", "assert_error", "assert_clean", "prove_clean"] {
+        assert!(all.contains(&word.to_string()), "{word}: {all:?}");
+    }
+    assert!(!all.contains(&"bhyve".to_string()), "{all:?}");
+    client.change(&uri, (3, 4), (3, 4), "host(#{ platform: \"linux\", ");
+    let keys = client.labels(&uri, 3, 31);
+    assert!(keys.contains(&"interfaces".to_string()) && !keys.contains(&"platform".to_string()), "{keys:?}");
     client.ends();
 }
 

@@ -80,8 +80,8 @@ impl<'a> Checker<'a> {
             functions.entry(def.name.to_string()).or_default().insert(def.params.len());
         }
         if role == Role::Test {
-            for (name, (least, most)) in TEST_WORDS {
-                functions.entry(name.into()).or_default().extend(least..=most);
+            for word in TEST_WORDS {
+                functions.entry(word.name.into()).or_default().extend(word.arity.0..=word.arity.1);
             }
         }
         let words = functions.is_empty().then(BTreeSet::new);

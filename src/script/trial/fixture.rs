@@ -5,15 +5,12 @@ use crate::diag::{Fault, suggest};
 use crate::host::worlds::fixture::Fixture;
 use crate::host::{Asked, Interface, InterfaceKind, NODES, Platform, SYSTEM_CACHE, Settings};
 use crate::model::{Ended, NetAddress, Size, Target};
+use crate::script::check::test_words::HOST;
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, size, text, unknown_key};
 use rhai::{Array, Dynamic, Engine, Map, Position};
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The keys of `host(#{ … })`.
-const KEYS: [&str; 11] =
-    ["platform", "release", "interfaces", "files", "secrets", "env", "hostname", "lacks", "answers", "cpus", "memory"];
 
 /// How a boot may end, as `exits` has it.
 pub(super) const EXITS: [(&str, Ended); 6] = [
@@ -61,7 +58,7 @@ fn host(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic, R
                 number(&value).map(|cpus| (fixture.capacity.cpus, fixture.capacity.vcpus) = (Some(cpus), Some(cpus)))
             }
             "memory" => size(&value).map(|memory| fixture.capacity.memory = Some(memory)),
-            other => return Err(unknown_key(other, &KEYS).arg(0)),
+            other => return Err(unknown_key(other, &HOST.map(|(key, _)| key)).arg(0)),
         };
         set.map_err(|raised| raised.under(&key).arg(0))?;
     }

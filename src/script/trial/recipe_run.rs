@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Fault};
 use crate::host::worlds::fixture::{Fixture, Refusal};
 use crate::host::worlds::simulated::Simulated;
 use crate::host::{Host, files};
+use crate::script::check::test_words::RECIPE;
 use crate::script::raise::Raised;
 use crate::script::words::{expected, map, text, unknown_key};
 use crate::script::{Inputs, Recipe, unreadable};
@@ -56,7 +57,7 @@ fn recipe(state: &SharedState, args: &[Dynamic], _: Position) -> Result<Dynamic,
         let set = match key.as_str() {
             "init" => value.as_bool().map(|init| inputs.init = init).map_err(|_| expected("true or false", value)),
             "params" => params(value).map(|params| inputs.params = params),
-            other => return Err(unknown_key(other, &["init", "params"]).arg(1)),
+            other => return Err(unknown_key(other, &RECIPE.map(|(key, _)| key)).arg(1)),
         };
         set.map_err(|raised| raised.under(key).arg(1))?;
     }
