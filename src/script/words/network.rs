@@ -334,10 +334,13 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
             return Ok(());
         }
         let recipe = evaluation.sources.main();
-        for name in link.names().into_iter().filter(|_| purpose != Some(Purpose::Network)) {
-            if let Some(fault) = against_half(&*evaluation.run().host, name)? {
-                return Err(Raised::from(fault).arg(arg));
-            }
+        let names = if purpose == Some(Purpose::Network) { Vec::new() } else { link.names() };
+        if !names.is_empty()
+            && let Some(fault) = against_half(&*evaluation.run().host, link)?
+        {
+            return Err(Raised::from(fault).arg(arg));
+        }
+        for name in names {
             if let Some(fault) = against_making(&*evaluation.run().host, name.as_str(), &recipe)? {
                 let fault = match link.kind {
                     LinkKind::Bridge => fault.hint(format!(

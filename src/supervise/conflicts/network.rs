@@ -4,7 +4,7 @@ use crate::diag::Fault;
 use crate::host::commands::unmarked;
 use crate::host::worlds::rehearsal::Rehearsed;
 use crate::host::{Effect, Host, Interface, InterfaceKind, Platform};
-use crate::model::{InterfaceName, Link};
+use crate::model::Link;
 use crate::network::naming;
 use crate::supervise::recovery::{self, left};
 use std::rc::Rc;
@@ -56,19 +56,24 @@ fn glanced(host: &dyn Host, name: &str, is_known: impl Fn(&Interface) -> bool) -
     Ok(found)
 }
 
-/// Returns what speaks against the name that an interface has on Linux until it is marked. Somebody else's of that name would be taken for
-/// half of ours, once a run was killed there.
-pub(crate) fn against_half(host: &dyn Host, name: &InterfaceName) -> Result<Option<Fault>, Fault> {
+/// Returns what speaks against the names that an interface, or a pair, has on Linux until it is marked. Somebody else's of such a name would
+/// be taken for half of ours, once a run was killed there.
+pub(crate) fn against_half(host: &dyn Host, link: &Link) -> Result<Option<Fault>, Fault> {
     if host.settings().platform != Platform::Linux || host.settings().user_net {
         return Ok(None);
     }
-    let (unnamed, is_left) = (unmarked(name), || left::is_half_made(host, name.as_str()));
-    if glanced(host, &unnamed, |_| is_left())?.is_none() || is_left() {
-        return Ok(None);
+    let names = link.names();
+    // Of a pair the first end is noted, and both are there.
+    let is_left = || names.iter().any(|name| left::is_half_made(host, name.as_str()));
+    for name in &names {
+        let unnamed = unmarked(name);
+        if glanced(host, &unnamed, |_| is_left())?.is_some() && !is_left() {
+            let how = recovery::taking_away(host, &unnamed);
+            let fault = Fault::new(format!("{unnamed} is there already, and {name} is called so until it is marked"));
+            return Ok(Some(fault.hint(format!("choose another name, or give that one another: {how} removes it"))));
+        }
     }
-    let how = recovery::taking_away(host, &unnamed);
-    let fault = Fault::new(format!("{unnamed} is there already, and {name} is called so until it is marked"));
-    Ok(Some(fault.hint(format!("choose another name, or give that one another: {how} removes it"))))
+    Ok(None)
 }
 
 /// Returns what the host has against making a VLAN of an interface.
