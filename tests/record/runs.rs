@@ -3,7 +3,7 @@
 //! `tests/fixtures/record/vmrun.sh` has the options and the loop of share/examples/bhyve/vmrun.sh, and is written anew.
 
 use crate::sandbox::{Sandbox, project};
-use proptest::prelude::{ProptestConfig, Strategy, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, proptest};
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
 use std::fs;
@@ -141,6 +141,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
             "while true; do\n@\nif [ $? -ne 0 ]; then break; fi\ndone",
             "status=0\nwhile [ $status -eq 0 ]; do\n@\nstatus=$?\ndone",
             "until ! @\ndo :; done",
+            "status=0\nwhile [ $status -eq 0 ]; do\n@ &\nwait $!\nstatus=$?\ndone",
         ]),
         one(&[
             "@",
@@ -202,7 +203,63 @@ proptest! {
     }
 }
 
+/// How a script prepares one of two machines: its card, its bridge, its disk.
+type Preparation = (&'static str, &'static str, &'static str);
+
+fn preparations() -> impl Strategy<Value = Preparation> {
+    let one = |of: &'static [&'static str]| select(of);
+    (
+        one(&["ifconfig TAP create", "ifconfig TAP create up", "ifconfig TAP create\nifconfig TAP up"]),
+        one(&["", "ifconfig bridge2 addm TAP"]),
+        one(&["", "[ -f vm/NAME.img ] || truncate -s 1G vm/NAME.img", "truncate -s 1G vm/NAME.img"]),
+    )
+}
+
+/// A script of two machines, which run beside each other or one after the other.
+fn script_of_two(first: Preparation, second: Preparation, are_beside: bool) -> String {
+    let of = |(tap, bridge, disk): Preparation, name: &str, card: &str| {
+        let boot = "bhyve -c 1 -m 512M -H -s 0,hostbridge -s 1,lpc -s 2,virtio-net,TAP -s 3,virtio-blk,$PWD/vm/NAME.img \
+                    -l bootrom,$PWD/vm/rom.fd NAME";
+        let end = if are_beside { " &" } else { "" };
+        [tap, bridge, disk, boot].join("\n").replace("TAP", card).replace("NAME", name) + end
+    };
+    let clear = "bhyvectl --destroy --vm=a\nbhyvectl --destroy --vm=b\nifconfig tap5 destroy\nifconfig tap6 destroy";
+    let wait = if are_beside { "wait" } else { ":" };
+    format!("#!/bin/sh\n{}\n{}\n{wait}\n{clear}\n", of(first, "a", "tap5"), of(second, "b", "tap6"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 6, rng_seed: RngSeed::Fixed(2), ..ProptestConfig::default() })]
+
+    /// The recipes of two machines do together what their script does.
+    #[test]
+    fn a_script_of_two_machines_leaves_what_its_recipes_leave(first in preparations(), second in preparations(), are_beside in any::<bool>()) {
+        let text = script_of_two(first, second, are_beside);
+        let recorded = host("1\n1\n");
+        recorded.write("s.sh", &text);
+        let words = ["record", "--on", "freebsd-14.3", "--out", "out", "--", "sh", "s.sh"];
+        let done = recorded.finish(&mut recorded.command(&words));
+        prop_assert_eq!(done.code, 0, "{}\n{}", text, done.stderr);
+        let (script, made) = (host("1\n1\n"), host("1\n1\n"));
+        script.write("s.sh", &text);
+        script.finish(&mut script.shell("sh s.sh"));
+        let mut told = text.clone();
+        for name in ["a.rhai", "b.rhai"] {
+            let recipe = recorded.read(&format!("out/{name}"));
+            made.write(name, &recipe);
+            let run = made.run(&[name]);
+            told += &format!("{recipe}\n{}", run.stderr);
+            prop_assert_eq!(run.code, 0, "{}", told);
+        }
+        let of = |sandbox: &Sandbox| { let mut all = boots(sandbox); all.sort(); all };
+        prop_assert_eq!(of(&script), of(&made), "{}", told);
+        prop_assert_eq!(left(&script), left(&made), "{}", told);
+        let size = |sandbox: &Sandbox| ["vm/a.img", "vm/b.img"].map(|name| fs::metadata(sandbox.path(name)).unwrap().len());
+        prop_assert_eq!(size(&script), size(&made), "{}", told);
+    }
+}
+
 /// How many scripts are made: `PROPTEST_CASES`, or a share for everybody.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(18)
 }
