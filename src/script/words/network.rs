@@ -335,9 +335,8 @@ fn make(call: &Call<'_>, link: &Link, arg: usize) -> Result<(), Raised> {
         }
         let recipe = evaluation.sources.main();
         let names = if purpose == Some(Purpose::Network) { Vec::new() } else { link.names() };
-        if !names.is_empty()
-            && let Some(fault) = against_half(&*evaluation.run().host, link)?
-        {
+        let half = if names.is_empty() { None } else { against_half(&*evaluation.run().host, link)? };
+        if let Some(fault) = half {
             return Err(Raised::from(fault).arg(arg));
         }
         for name in names {
