@@ -7,7 +7,7 @@ use super::ssh::{Sshd, free, key, sshd_with};
 use super::tools::{need, tool};
 use super::two_hosts::TwoHosts;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -94,12 +94,12 @@ fn large(hosts: &TwoHosts) {
     fs::write(hosts.source.path("config/recipes/web.img"), bytes).unwrap();
 }
 
-/// Moves the machine, and waits until a part of it is there.
+/// Moves the machine, and waits until a part of it is there: a disk has its size before anything of it has come.
 fn under_way(reached: &Reached) -> super::sandbox::Running<'_> {
     let mut moving = reached.hosts.source.start(&["migrate", "web", "vm6"]);
     moving.until("a disk on its way", |_| {
         let all = fs::read_dir(reached.hosts.target.path("config/recipes")).unwrap();
-        all.flatten().any(|entry| entry.metadata().is_ok_and(|file| file.len() > 8 << 20))
+        all.flatten().any(|entry| entry.metadata().is_ok_and(|file| file.blocks() * 512 > 8 << 20))
     });
     moving
 }
