@@ -283,8 +283,13 @@ debian_needs_test() {
     need_tool mkfs.xfs xfsprogs
     need_tool mkfs.btrfs btrfs-progs
     need_tool sgdisk gdisk
+    need_tool mke2fs e2fsprogs
     need_tool as binutils
     need_tool ld binutils
+    need_tool strip binutils
+    need_tool dash dash
+    need_tool systemctl systemd
+    need_tool systemd-run systemd
     need_tool unshare util-linux
     need_tool strace strace
     need_tool nvim neovim
