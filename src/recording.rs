@@ -24,6 +24,7 @@ pub(crate) mod literals;
 pub(crate) mod lost;
 pub(crate) mod made_up;
 pub mod merge;
+pub(crate) mod operands;
 pub(crate) mod part;
 mod placed;
 pub(crate) mod race;

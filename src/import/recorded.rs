@@ -434,7 +434,7 @@ fn indented(text: &str) -> String {
 }
 
 /// Returns size and files of `truncate -s SIZE FILE …` (truncate(1)); what depends on the size that a file has is not one.
-pub(super) fn truncated(args: &[String]) -> Option<(String, &[String])> {
+pub(crate) fn truncated(args: &[String]) -> Option<(String, &[String])> {
     let (flag, rest) = args.split_first()?;
     let (length, paths) = match flag.strip_prefix("-s")? {
         "" => rest.split_first().map(|(length, paths)| (length.as_str(), paths))?,

@@ -11,12 +11,14 @@ pub(crate) mod folder;
 mod globs;
 mod guards;
 mod loading;
+
 mod needed_files;
 mod programs;
 mod sessions;
 mod setting;
 mod shares;
 mod tolerance;
+mod unasked_files;
 mod untraced;
 mod waits;
 mod watched;

@@ -1,5 +1,6 @@
 //! Which files a shell script asks for, from what the shell tells of its commands (`sh -x`).
 
+use super::operands::{OPTIONS, Operand};
 use super::{Call, words};
 
 /// A test for a file.
@@ -41,27 +42,62 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
         match all.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["cd", path] => folder = whole(path),
             ["." | "source", path, ..] => parts.push(whole(path)),
-            ["[" | "[[" | "test", rest @ ..] => {
-                for pair in rest.windows(2) {
-                    let [option @ ("-e" | "-f" | "-s" | "-r" | "-w" | "-x" | "-d" | "-S" | "-c" | "-b" | "-p"), path] =
-                        pair
-                    else {
-                        continue;
-                    };
-                    let test = FileTest { path: whole(path), is_folder: *option == "-d", is_socket: *option == "-S" };
-                    // A pattern for which nothing is there is no file's name.
-                    let is_path =
-                        !path.is_empty() && !path.contains('*') && !["]", "]]", "=", "==", "!="].contains(path);
-                    if is_path && !found.iter().any(|other| other.path == test.path) {
+            command => {
+                for (option, path) in asked_by(command) {
+                    let test = FileTest { path: whole(path), is_folder: option == "-d", is_socket: option == "-S" };
+                    if !found.iter().any(|other| other.path == test.path) {
                         found.push(test);
                     }
                 }
             }
-            _ => {}
         }
     }
     found.retain(|test| !parts.contains(&test.path));
     found
+}
+
+/// Returns for which files a command asks, each with the option of test(1). Who has a file listed, or wants to know about it, asks whether it is
+/// there too; what has no dot in its name may be a folder, and is listed for what is in it.
+fn asked_by<'a>(command: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    // A pattern for which nothing is there is no file's name.
+    let is_path = |path: &&str| !path.is_empty() && !path.contains('*');
+    match command {
+        ["[" | "[[" | "test", rest @ ..] => {
+            let pairs = rest.windows(2).filter_map(|pair| match pair {
+                [option, path] if OPTIONS.contains(option) => Some((*option, *path)),
+                _ => None,
+            });
+            pairs.filter(|(_, path)| is_path(path) && !["]", "]]", "=", "==", "!="].contains(path)).collect()
+        }
+        ["ls" | "stat", rest @ ..] => {
+            let is_file = |path: &&str| {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                is_path(path)
+                    && !path.starts_with('-')
+                    && !path.contains('%')
+                    && name.trim_start_matches('.').contains('.')
+            };
+            rest.iter().copied().filter(is_file).map(|path| ("-e", path)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the tests in what a shell told line by line, each once, with the words that it told.
+pub(crate) fn told_tests(lines: &[String]) -> Vec<Operand> {
+    let mut all: Vec<Operand> = Vec::new();
+    let commands =
+        lines.iter().filter_map(|line| words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok());
+    for words in commands {
+        let command: Vec<&str> = words.iter().map(String::as_str).collect();
+        for (option, word) in asked_by(&command) {
+            let operand = Operand { option: option.into(), word: word.into() };
+            if !all.contains(&operand) {
+                all.push(operand);
+            }
+        }
+    }
+    all
 }
 
 /// Returns the files that a script may ask for of which no shell tells: those that it names by their whole path, and those of its calls.
@@ -97,6 +133,9 @@ mod tests {
             "[ -f /neither ]",
             "+ [ -r /usr/local/lib/vm/net.sh ]",
             "+ . /usr/local/lib/vm/net.sh",
+            "+ ls -l /vm/b.img /vm",
+            "+ stat -c %s.%n c.img",
+            "+ ls /vm/*.iso",
         ];
         let tests = file_tests(&lines.map(String::from), "/root");
         let loop_of = ["+ [ ! -S /run/a.sock ]".to_string(), "+ sleep 1".to_string()];
@@ -106,6 +145,6 @@ mod tests {
         assert_eq!(waited_for(&turns[..8], "/root"), None);
         let shown: Vec<String> =
             tests.iter().map(|test| format!("{}{}", test.path, if test.is_folder { "/" } else { "" })).collect();
-        assert_eq!(shown, ["/vm/a.img", "/dev/vmm/a", "/vm/a b/", "/etc/rc.conf"]);
+        assert_eq!(shown, ["/vm/a.img", "/dev/vmm/a", "/vm/a b/", "/etc/rc.conf", "/vm/b.img", "/etc/c.img"]);
     }
 }

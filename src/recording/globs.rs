@@ -40,7 +40,8 @@ pub(crate) fn globs(script: &str, lines: &[String], cwd: &str) -> Vec<String> {
 /// Whether a name fits a pattern, of which only `*` is one.
 pub(crate) fn fits(name: &str, pattern: &str) -> bool {
     let Some((before, rest)) = pattern.split_once('*') else { return name == pattern };
-    let Some(mut left) = name.strip_prefix(before).filter(|_| !name.starts_with('.')) else { return false };
+    let is_hidden = before.is_empty() && name.starts_with('.');
+    let Some(mut left) = name.strip_prefix(before).filter(|_| !is_hidden) else { return false };
     let mut parts = rest.split('*').peekable();
     while let Some(part) = parts.next() {
         if parts.peek().is_none() {
@@ -75,11 +76,11 @@ mod tests {
 
     #[test]
     fn a_name_fits_a_pattern_as_the_shell_has_it() {
-        let fit =
-            [("a.iso", "*.iso"), ("abcd", "a*c*"), ("a", "a*"), ("a", "a")].map(|(name, pattern)| fits(name, pattern));
+        let fit = [("a.iso", "*.iso"), ("./a.iso", "./*.iso"), ("abcd", "a*c*"), ("a", "a*"), ("a", "a")]
+            .map(|(name, pattern)| fits(name, pattern));
         let not = [(".iso", "*.iso"), ("a.img", "*.iso"), ("b", "a*"), ("ab", "a*b*c")]
             .map(|(name, pattern)| fits(name, pattern));
-        assert_eq!((fit, not), ([true; 4], [false; 4]));
+        assert_eq!((fit, not), ([true; 5], [false; 4]));
     }
 
     proptest! {

@@ -63,7 +63,7 @@ run(\"mkdir\", [\"-p\", \"/vm\"], #{ makes: \"/vm\" });
 run(\"sh\", [\"-c\", \"printf %s \\\"$1\\\" | base64 -d > /vm/a\", \"sh\", \"AAECAwQF/w==\\n\"], #{ makes: \"/vm/a\" });"
     );
     let done = record(&format!(
-        "mkdir -p /vm\nhead -c 70000 /dev/zero | dd of=/vm/a bs=1k 2>/dev/null\nhead -c 9 /dev/urandom | dd of=/vm/b status=none\n{}\nexit $?",
+        "mkdir -p /vm\nhead -c 70000 /dev/zero | dd of=/vm/a bs=1k 2>/dev/null\nhead -c 900 /dev/urandom | dd of=/vm/b status=none\n{}\nexit $?",
         boot(&["/vm/a", "/vm/b"])
     ));
     same(

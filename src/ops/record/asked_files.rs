@@ -6,8 +6,8 @@ use super::sessions::{Sessions, Tests, is_same, unsteady};
 use super::untraced::Untraced;
 use super::whole_path;
 use crate::diag::{Blame, Fault};
-use crate::host::files;
 use crate::host::standins::{self, Lines};
+use crate::host::{Platform, environment, files};
 use crate::import::recorded::{Guard, Refusal, import, with_whole_paths};
 use crate::import::spread::with_configurations;
 use crate::model::{Draft, Target};
@@ -16,7 +16,7 @@ use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::{When, groups};
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{Call, FileState, Recording, Scenario, system_files};
+use crate::recording::{Call, FileState, Recording, Scenario, system_files, words};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -49,6 +49,8 @@ pub(super) struct AskedFiles {
     pub(super) lines: Vec<String>,
     /// A word by which the script names a file for which it asks, of which nobody knows which it is.
     pub(super) unknown: Option<String>,
+    /// The files for which it may ask without anybody telling of it.
+    possible: Vec<FileTest>,
 }
 
 /// A recording with some files the other way, and what it is the first to ask for.
@@ -78,13 +80,18 @@ impl Sessions<'_> {
             let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
             asked = other;
         }
-        let AskedFiles { recording: told, tests, lines, unknown } = asked;
+        let AskedFiles { recording: told, mut tests, lines, unknown, possible } = asked;
         found.gaps.extend(unknown.map(|word| untold(&word)));
-        if tests.is_empty() || unsteady(usual, &told).is_some() {
+        found.gaps.extend(lines.iter().find_map(|line| stat_of_bsd(line)));
+        if unsteady(usual, &told).is_some() {
+            return Ok(found);
+        }
+        let usual = with_whole_paths(usual, target, &whole_path);
+        tests.extend(self.unasked(command, &usual, (&tests, possible), target)?);
+        if tests.is_empty() {
             return Ok(found);
         }
         found.asked.clone_from(&tests);
-        let usual = with_whole_paths(usual, target, &whole_path);
         let root = Node {
             turned: Vec::new(),
             recording: usual.clone(),
@@ -121,7 +128,7 @@ impl Sessions<'_> {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
-        let mut unknown = None;
+        let (mut unknown, mut possible) = (None, Vec::new());
         let tests = if traced.is_some() {
             let mut tests = file_tests(&lines, &cwd);
             let untraced = Untraced::of(command, &lines, &recording);
@@ -131,12 +138,13 @@ impl Sessions<'_> {
                 }
             }
             unknown = untraced.unknown(&tests);
+            possible = untraced.possible(&recording);
             tests
         } else {
             let text = standins::script(command).map(|script| script.text).unwrap_or_default();
             named_files(&text, &recording.calls)
         };
-        Ok(Some(AskedFiles { recording, tests, lines, unknown }))
+        Ok(Some(AskedFiles { recording, tests, lines, unknown, possible }))
     }
 
     /// Records a command with one more file the other way, and compares. A folder with all that is in it is not taken away.
@@ -197,7 +205,7 @@ impl Sessions<'_> {
 }
 
 /// Has a file be as is said, whatever it was before in a setting.
-fn put(setting: &mut Scenario, file: &FileState) {
+pub(super) fn put(setting: &mut Scenario, file: &FileState) {
     let is_below =
         |path: &str| path.strip_prefix(&file.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     setting.files.retain(|other| if file.is_there { other.path != file.path } else { !is_below(&other.path) });
@@ -210,6 +218,16 @@ fn untold(word: &str) -> Fault {
     Fault::new(what).hint(
         "record it without what sends its errors elsewhere, as `exec 2>FILE`, or compare the recipe with the script",
     )
+}
+
+/// Tells of a stat(1) that is told to speak as FreeBSD's: another one takes the format for a file.
+fn stat_of_bsd(line: &str) -> Option<Fault> {
+    let words = words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok()?;
+    let is_bsds = words.first().is_some_and(|word| word == "stat") && words.iter().any(|word| word.starts_with("-f"));
+    let what =
+        || format!("what `{}` says is not known: this host has another stat(1) than FreeBSD", hide(&words.join(" ")));
+    let hint = "record it on FreeBSD, or ask whether a file has anything in it by `[ -s FILE ]`";
+    (is_bsds && environment::native_platform() != Platform::FreeBsd).then(|| Fault::new(what()).hint(hint))
 }
 
 /// Returns what a script wrote, among what its shell told of its commands.

@@ -2,47 +2,99 @@
 //! of its own asks, whose shell tells nothing.
 
 use super::programs::called;
+use super::whole_path;
+use crate::host::environment::env;
 use crate::host::standins;
-use crate::recording::asked::{FileTest, named_files};
+use crate::recording::asked::{FileTest, named_files, told_tests};
+use crate::recording::globs::fits;
+use crate::recording::operands::{Family, Operand, Script, operands};
 use crate::recording::{Recording, base_name, words};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The texts of the scripts whose tests nobody tells of.
-pub(super) struct Untraced(Vec<String>);
+/// The scripts that are called, as their texts have them.
+pub(super) struct Untraced {
+    scripts: Vec<Script>,
+    /// Whether calls were made of which no shell has told.
+    has_untold: bool,
+    /// The tests of which one has told.
+    told: Vec<Operand>,
+}
 
 /// How many scripts are read.
 const TEXTS_MAX: usize = 64;
 
 impl Untraced {
-    /// Finds them: there are some where a call was made of which no shell has told.
+    /// Reads them.
     pub(super) fn of(command: &[String], lines: &[String], recording: &Recording) -> Self {
-        let named: BTreeSet<String> =
-            lines.iter().filter_map(|line| called(line)).map(|program| base_name(&program).to_string()).collect();
-        if recording.calls.iter().all(|call| named.contains(call.program())) {
-            return Self(Vec::new());
-        }
         let told =
             lines.iter().filter_map(|line| words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok());
         let mut called: Vec<Vec<String>> = vec![command.to_vec()];
-        for program in told.filter_map(|words| words.into_iter().next()).filter(|word| word.contains('/')) {
-            if !called.iter().any(|other| *other == [program.clone()]) {
-                called.push(vec![program]);
+        for words in told.filter(|words| words.first().is_some_and(|word| word.contains('/'))) {
+            if !called.contains(&words) {
+                called.push(words);
             }
         }
-        let texts =
-            called.iter().take(TEXTS_MAX).filter_map(|command| standins::script(command)).map(|script| script.text);
-        Self(texts.filter(|text| !operands(text).is_empty()).collect())
+        let scripts = called.iter().take(TEXTS_MAX).filter_map(|command| {
+            let source = standins::script(command)?;
+            let args = command.iter().skip_while(|word| **word != source.name).skip(1).cloned().collect();
+            Some(Script { text: source.text, args })
+        });
+        let has_untold = has_untold_calls(lines, recording);
+        Self { scripts: scripts.collect(), has_untold, told: told_tests(lines) }
     }
 
-    /// Returns the files that are named there, or in a call.
+    /// Returns the texts that each test may name, with its script's own word; what is not known of one is a `*`.
+    fn named(&self) -> Vec<(Operand, Vec<String>)> {
+        let family = Family { scripts: &self.scripts, env: &env };
+        let of = |script: &'_ Script| -> Vec<(Operand, Vec<String>)> {
+            let all = operands(&script.text).into_iter();
+            all.map(|operand| (operand.clone(), family.values(script, &operand.word))).collect()
+        };
+        self.scripts.iter().flat_map(of).collect()
+    }
+
+    /// Returns the files for which they ask where nobody tells of it: all that are named there, or in a call.
     pub(super) fn tests(&self, recording: &Recording) -> Vec<FileTest> {
+        if !self.has_untold {
+            return Vec::new();
+        }
+        let mut all = self.resolved(recording, |_| true);
+        let with_tests = self.scripts.iter().filter(|script| !operands(&script.text).is_empty());
+        for test in with_tests.flat_map(|script| named_files(&script.text, &recording.calls)) {
+            let is_folder = is_folder_of(recording, &test.path);
+            add(&mut all, FileTest { is_folder, ..test });
+        }
+        all
+    }
+
+    /// Returns the files for which they may ask without a word of it, and which hangs on nothing that they called: what they would call there
+    /// alone.
+    pub(super) fn possible(&self, recording: &Recording) -> Vec<FileTest> {
+        if self.has_untold {
+            return Vec::new();
+        }
+        let is_told = |operand: &Operand, text: &str| {
+            self.told
+                .iter()
+                .any(|told| told.option == operand.option && (may_be(&told.word, text) || text.ends_with(&told.word)))
+        };
+        self.resolved(recording, |(operand, text)| !is_told(operand, text))
+    }
+
+    /// Returns the files that tests name whose words are known.
+    fn resolved(&self, recording: &Recording, is_one: impl Fn((&Operand, &str)) -> bool) -> Vec<FileTest> {
         let mut all: Vec<FileTest> = Vec::new();
-        for text in &self.0 {
-            for mut test in named_files(text, &recording.calls) {
-                test.is_folder = operands(text).iter().any(|(option, path)| *option == "-d" && *path == test.path)
-                    || is_folder_of(recording, &test.path);
-                if all.iter().all(|other| other.path != test.path) {
-                    all.push(test);
+        let mut folders: BTreeSet<String> = recording.calls.iter().map(|call| call.cwd.clone()).collect();
+        folders.insert(std::env::current_dir().unwrap_or_default().display().to_string());
+        for (operand, texts) in self.named() {
+            let is_known = |text: &&String| !text.contains('*') && !text.is_empty() && is_one((&operand, text));
+            for text in texts.iter().filter(is_known) {
+                // In which folder it was asked is not known.
+                let is_whole = text.starts_with('/');
+                for folder in folders.iter().take(if is_whole { 1 } else { folders.len() }) {
+                    let path = if is_whole { text.clone() } else { whole_path(folder, text) };
+                    let is_folder = operand.option == "-d" || is_folder_of(recording, &path);
+                    add(&mut all, FileTest { path, is_folder, is_socket: operand.option == "-S" });
                 }
             }
         }
@@ -51,16 +103,44 @@ impl Untraced {
 
     /// Returns a word by which a file is named of which nobody knows which it is.
     pub(super) fn unknown(&self, tests: &[FileTest]) -> Option<String> {
-        let is_known = |text: &str, word: &str| {
-            let end = known_end(text, word);
-            !word.contains('$')
-                || if end.is_empty() { !tests.is_empty() } else { tests.iter().any(|test| test.path.ends_with(&end)) }
+        let is_known = |operand: &Operand, text: &str| {
+            let end = text.rsplit('*').next().unwrap_or_default();
+            let is_told = |told: &Operand| told.option == operand.option && may_be(&told.word, text);
+            !text.contains('*')
+                || self.told.iter().any(is_told)
+                || end.len() > 1 && tests.iter().any(|test| may_be(&test.path, text))
         };
-        let unknown = |text: &String| {
-            operands(text).into_iter().map(|(_, word)| word).find(|word| !is_known(text, word)).map(String::from)
-        };
-        self.0.iter().find_map(unknown)
+        if !self.has_untold {
+            return None;
+        }
+        let is_variable = |operand: &Operand| operand.word.contains(['$', '`']);
+        let mut named = self.named().into_iter().filter(|(operand, _)| is_variable(operand));
+        named
+            .find(|(operand, texts)| !texts.iter().all(|text| is_known(operand, text)))
+            .map(|(operand, _)| operand.word)
     }
+}
+
+/// Whether a word is what is known of another one. What is not known may begin with a dot.
+fn may_be(word: &str, text: &str) -> bool {
+    fits(word, text) || text.starts_with('*') && fits(word.trim_start_matches('.'), text)
+}
+
+/// Adds a test, each file once.
+fn add(all: &mut Vec<FileTest>, test: FileTest) {
+    if all.iter().all(|other| other.path != test.path) {
+        all.push(test);
+    }
+}
+
+/// Whether a program was called more often than a shell has told.
+fn has_untold_calls(lines: &[String], recording: &Recording) -> bool {
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for program in lines.iter().filter_map(|line| called(line)) {
+        *told.entry(base_name(&program).to_string()).or_default() += 1;
+    }
+    let calls = |program: &str| recording.calls.iter().filter(|call| call.program() == program).count();
+    recording.calls.iter().any(|call| calls(call.program()) > told.get(call.program()).copied().unwrap_or_default())
 }
 
 /// Whether a path is that of a folder, by what is called there or in it.
@@ -73,54 +153,4 @@ fn is_folder_of(recording: &Recording, path: &str) -> bool {
             || call.args().iter().any(|word| is_in(word))
             || call.program() == "mkdir" && is_arg()
     })
-}
-
-/// Returns what a script tests files for, with the words that name them.
-fn operands(text: &str) -> Vec<(&str, &str)> {
-    const OPTIONS: &[&str] = &["-e", "-f", "-s", "-r", "-w", "-x", "-d", "-S", "-c", "-b", "-p"];
-    let mut all = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let tests =
-            words.iter().any(|word| ["[", "[[", "test"].contains(&word.trim_start_matches(['(', '{', '!', '\'', '"'])));
-        let pairs = words.windows(2).filter(|_| tests);
-        all.extend(pairs.filter_map(|pair| match pair {
-            [option, word] if OPTIONS.contains(option) => {
-                Some((*option, word.trim_matches(|c: char| "\"';)".contains(c)))).filter(|(_, word)| !word.is_empty())
-            }
-            _ => None,
-        }));
-    }
-    all
-}
-
-/// Returns what is known of the end of a word in which the shell puts something: what stands behind that, or ends what it is set to.
-fn known_end(text: &str, word: &str) -> String {
-    let Some((_, rest)) = word.rsplit_once('$') else { return word.into() };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let (name, end) = match rest.strip_prefix('{') {
-        Some(rest) => rest.split_once('}').unwrap_or((rest, "")),
-        None => rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len())),
-    };
-    if !end.is_empty() {
-        return end.into();
-    }
-    let head = format!("{name}=");
-    let set = text.split(|c: char| c.is_whitespace() || c == ';').find_map(|word| word.strip_prefix(&head));
-    let set = set.map(|set| set.trim_matches(['"', '\''])).unwrap_or_default();
-    // One step only: a variable that is set to itself has no end.
-    set.rsplit_once('$').map_or(set, |(_, rest)| rest.trim_start_matches(|c| is_name(c) || c == '{' || c == '}')).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_tested_is_found_in_a_text() {
-        let text = "D=/vm\nimg=\"$D/a.img\"\n# [ -f no ]\n[ -f $img ] || x\nif test ! -d \"${D}/b\"; then\n(([ -s '/c' ])\necho -f d";
-        assert_eq!(operands(text), [("-f", "$img"), ("-d", "${D}/b"), ("-s", "/c")]);
-        let ends = ["$img", "${D}/b", "$D", "/c", "$1"].map(|word| known_end(text, word));
-        assert_eq!(ends, ["/a.img", "/b", "/vm", "/c", ""]);
-    }
 }
