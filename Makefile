@@ -129,7 +129,7 @@ deb: build
 	tools/setup.sh deb
 	CARGO_DEB="$$(PATH="$$PATH:$(CACHE)" command -v cargo-deb)" tools/deb.sh $(VMRUN) target/dist
 
-## fresh    that package installed, used, upgraded and removed in a Debian that has nothing else; takes root and minutes
+## fresh    that package installed, used, upgraded and removed in a Debian that has nothing else; `make test` tries one of a debug build; as root
 fresh: deb
 	tools/setup.sh fresh
 	lintian --fail-on error,warning target/dist/vmrun_*.deb

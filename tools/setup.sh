@@ -193,7 +193,7 @@ setup_deb() {
 # A package is tried in a Debian of its own.
 setup_fresh() {
     have apt-get || die "a package of Debian is tried on Debian alone"
-    need_tool debootstrap debootstrap
+    debian_needs_root
     need_tool lintian lintian
     [ -n "$missing" ] || return 0
     find_root
@@ -300,8 +300,18 @@ debian_needs_test() {
     need_tool ocf-tester resource-agents
     need_tool etcd etcd-server
     need_tool etcdctl etcd-client
+    debian_needs_root
     # python3 -m pip would tell for certain, in half a second
     have pip3 || need_file /usr/lib/python3/dist-packages/pip python3-pip
+}
+
+# What tries a package in a Debian of its own.
+debian_needs_root() {
+    need_tool mmdebstrap mmdebstrap
+    need_file /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+    need_tool curl curl
+    need_tool mandoc mandoc
+    need_tool strip binutils
 }
 
 # What builds the image of a Debian, and serves, converts and boots it.

@@ -65,6 +65,7 @@ mod enclosed;
 mod export;
 mod fetch;
 mod find;
+mod fresh;
 mod linux;
 mod many;
 mod mess;
