@@ -72,6 +72,7 @@ mod mess;
 mod namespace;
 mod ocf;
 mod permit;
+mod picture;
 mod ports;
 mod readers;
 mod reflink;
