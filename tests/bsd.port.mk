@@ -7,6 +7,7 @@ DATADIR=	${PREFIX}/share/${PORTNAME}
 DOCSDIR=	${PREFIX}/share/doc/${PORTNAME}
 EXAMPLESDIR=	${PREFIX}/share/examples/${PORTNAME}
 MAKE_CMD=	${.MAKE}
+INSTALL_TARGET=	install
 RM=		rm -f
 CARGO_TARGET_DIR=	${WRKDIR}/target
 CARGO_BUILD_TARGET=	x86_64-unknown-freebsd

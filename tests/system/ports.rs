@@ -24,6 +24,7 @@ fn planned(off: &[&str]) -> BTreeSet<String> {
     let is_off = |line: &&str| off.iter().any(|option| line.starts_with(&format!("%%PORT{option}%%")));
     let name = |line: &str| {
         let line = line.replace("%%PORTDOCS%%", "").replace("%%PORTEXAMPLES%%", "");
+        let line = line.replace("%%DATADIR%%", "share/vmrun");
         line.replace("%%DOCSDIR%%", "share/doc/vmrun").replace("%%EXAMPLESDIR%%", "share/examples/vmrun")
     };
     plist.lines().filter(|line| !is_off(line)).map(name).collect()
