@@ -27,6 +27,11 @@ fn add_systemd(root: &Root) {
     for name in ["basic.target", "sysinit.target", "slices.target", "shutdown.target", "network-online.target"] {
         root.write(&format!("lib/systemd/system/{name}"), &format!("[Unit]\nDescription={name}\n"));
     }
+    // What the manager of a user wants.
+    root.folder("usr/lib/systemd/user");
+    for name in ["default.target", "basic.target", "shutdown.target"] {
+        root.write(&format!("usr/lib/systemd/user/{name}"), &format!("[Unit]\nDescription={name}\n"));
+    }
     // There is no journal.
     for name in ["vm-lab", "vmrun@lab", "vm-own"] {
         root.folder(&format!("etc/systemd/system/{name}.service.d"));
@@ -75,6 +80,16 @@ ActiveState=inactive
 error: interrupted
 no guest runs
 lab: a group that systemd delegates to a user
+vmrun test guest: B
+rest
+vmrun-own
+memory.max: 268435456
+cpu.max: 80000 100000
+Result=success
+ActiveState=inactive
+error: interrupted
+no guest runs
+lab: a group that a user has of a manager of his own
 vmrun test guest: B
 rest
 vmrun-own
