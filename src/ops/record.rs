@@ -14,8 +14,10 @@ mod loading;
 
 mod needed_files;
 mod programs;
+mod read_files;
 mod sessions;
 mod setting;
+mod several_files;
 mod shares;
 mod tolerance;
 mod unasked_files;

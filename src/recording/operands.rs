@@ -66,6 +66,28 @@ fn add_operands(text: &str, depth: usize, all: &mut Vec<Operand>) {
     }
 }
 
+/// Returns the words behind `<`: the files that a text has commands read.
+pub(crate) fn inputs(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    add_inputs(text, 0, &mut all);
+    all
+}
+
+fn add_inputs(text: &str, depth: usize, all: &mut Vec<String>) {
+    for line in code(text) {
+        let mut inner = Vec::new();
+        let words = split(line, &mut inner);
+        for (at, word) in words.iter().enumerate().filter_map(|(at, word)| Some((at, word.as_ref()?))) {
+            let next = || words.get(at + 1).cloned().flatten();
+            let file = if word == "<" { next() } else { word.strip_prefix('<').map(String::from) };
+            all.extend(file.filter(|file| !file.is_empty() && !file.starts_with('<')));
+        }
+        if depth < DEPTH_MAX {
+            inner.iter().for_each(|text| add_inputs(text, depth + 1, all));
+        }
+    }
+}
+
 /// Returns the lines of a text that are no comments.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with('#'))
@@ -356,6 +378,13 @@ sh -c '
     }
 
     #[test]
+    fn what_is_read_is_found_in_a_text() {
+        let text =
+            "read x < /a\nwhile read l; do :; done <\"$D/b\"\ncat <<E\n< /c\nE\nx=$(wc -c </d) <&3 # < /e\nwc <(f)";
+        assert_eq!(inputs(text), ["/a", "$D/b", "/c", "/d"]);
+    }
+
+    #[test]
     fn a_word_stands_for_what_its_variables_are_set_to() {
         let text = "\
 D=/vm
@@ -397,6 +426,7 @@ run /z";
         #[test]
         fn no_text_is_too_much(text in "([ \\[\\]$(){}'\"`a=;|&\\n\\\\é-]|test|-f|for|in|read|a\\(\\)){0,40}", word in "[$a1{}:(`é-]{0,12}") {
             operands(&text);
+            inputs(&text);
             values(&text, &["$1", "$a"], &word);
         }
     }

@@ -73,6 +73,9 @@ fn what_keeps_a_script_from_its_machine_where_it_is_there_is_told() {
         &done.stderr,
         "\
 vmrun: made up, where `--answer` says nothing: /vm/a.img is there, for which the script asks
+error: the script reads /etc/vm.conf, which is not on this host, and the recipe has what an empty one says
+ |
+ = hint: record where it is, or say what is in it: --answer /etc/vm.conf=FILE
 error: where /vm/maintenance is there the script boots no machine, and the recipe does
  |
  = hint: write `if exists(\"…\") { throw \"…\"; }` into the recipe",

@@ -64,7 +64,6 @@ fn what_hangs_on_a_file_that_is_made_does_so_whoever_asks_for_it() {
     let cases = [
         "ls /vm/x.img >/dev/null 2>&1 || truncate -s 8G /vm/x.img",
         "stat /vm/x.img >/dev/null 2>&1 || truncate -s 8G /vm/x.img",
-        "[ -n \"$(find / -maxdepth 2 -path /vm/x.img 2>/dev/null)\" ] || truncate -s 8G /vm/x.img",
         "awk 'BEGIN { if ((getline line < \"/vm/x.img\") < 0) exit 1 }' || truncate -s 8G /vm/x.img",
         "case $(echo /vm/*.img) in */x.img) ;; *) truncate -s 8G /vm/x.img ;; esac",
     ];

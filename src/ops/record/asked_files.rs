@@ -51,6 +51,8 @@ pub(super) struct AskedFiles {
     pub(super) unknown: Option<String>,
     /// The files for which it may ask without anybody telling of it.
     possible: Vec<FileTest>,
+    /// Those that it may read behind `<`.
+    inputs: Vec<String>,
 }
 
 /// A recording with some files the other way, and what it is the first to ask for.
@@ -80,13 +82,14 @@ impl Sessions<'_> {
             let Some(other) = self.asking(command, &setting)? else { return Ok(found) };
             asked = other;
         }
-        let AskedFiles { recording: told, mut tests, lines, unknown, possible } = asked;
+        let AskedFiles { recording: told, mut tests, lines, unknown, possible, inputs } = asked;
         found.gaps.extend(unknown.map(|word| untold(&word)));
-        found.gaps.extend(lines.iter().find_map(|line| stat_of_bsd(line)));
+        found.gaps.extend(lines.iter().find_map(|line| stat_of_bsd(line).or_else(|| asked_for_link(line))));
         if unsteady(usual, &told).is_some() {
             return Ok(found);
         }
         let usual = with_whole_paths(usual, target, &whole_path);
+        found.gaps.extend(self.unread(command, &usual, (&lines, &inputs), target)?);
         tests.extend(self.unasked(command, &usual, (&tests, possible), target)?);
         if tests.is_empty() {
             return Ok(found);
@@ -100,11 +103,17 @@ impl Sessions<'_> {
             said: said(&lines),
         };
         let mut rest = VecDeque::from([root]);
+        let mut idle = Vec::new();
         while let Some(node) = rest.pop_front() {
             for test in node.news.iter().filter(|test| !is_of_the_system(&test.path)) {
-                rest.extend(self.turned(command, test, &mut found, &usual, &node, target)?);
+                let known = found.others.len();
+                let next = self.turned(command, test, &mut found, &usual, &node, target)?;
+                let is_idle = node.turned.is_empty() && found.others.len() == known;
+                idle.extend(next.iter().filter(|_| is_idle).flat_map(|next| next.turned.clone()));
+                rest.extend(next);
             }
         }
+        self.several(command, (&usual, &idle), &mut found, target)?;
         for (turned, recording) in &mut found.others {
             recording.files.clone_from(&found.states);
             recording.files.retain(|state| !turned.iter().any(|other| other.path == state.path));
@@ -128,7 +137,7 @@ impl Sessions<'_> {
             return Ok(None);
         };
         let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
-        let (mut unknown, mut possible) = (None, Vec::new());
+        let (mut unknown, mut possible, mut inputs) = (None, Vec::new(), Vec::new());
         let tests = if traced.is_some() {
             let mut tests = file_tests(&lines, &cwd);
             let untraced = Untraced::of(command, &lines, &recording);
@@ -138,13 +147,13 @@ impl Sessions<'_> {
                 }
             }
             unknown = untraced.unknown(&tests);
-            possible = untraced.possible(&recording);
+            (possible, inputs) = (untraced.possible(&recording), untraced.inputs(&recording));
             tests
         } else {
             let text = standins::script(command).map(|script| script.text).unwrap_or_default();
             named_files(&text, &recording.calls)
         };
-        Ok(Some(AskedFiles { recording, tests, lines, unknown, possible }))
+        Ok(Some(AskedFiles { recording, tests, lines, unknown, possible, inputs }))
     }
 
     /// Records a command with one more file the other way, and compares. A folder with all that is in it is not taken away.
@@ -167,6 +176,7 @@ impl Sessions<'_> {
         turned.iter().for_each(|file| put(&mut setting, file));
         match self.asking(command, &setting) {
             Ok(Some(AskedFiles { recording, tests, lines, .. })) => {
+                found.gaps.extend(turned.last().and_then(|file| self.unread_there(file, &lines)));
                 let recording = with_whole_paths(&recording, target, &whole_path);
                 let news: Vec<FileTest> =
                     tests.into_iter().filter(|test| before.known.iter().all(|known| known.path != test.path)).collect();
@@ -230,6 +240,18 @@ fn stat_of_bsd(line: &str) -> Option<Fault> {
     (is_bsds && environment::native_platform() != Platform::FreeBsd).then(|| Fault::new(what()).hint(hint))
 }
 
+/// Tells of a test for a link, as no recipe asks whether a file is one.
+fn asked_for_link(line: &str) -> Option<Fault> {
+    let words = words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok()?;
+    let is_test = words.first().is_some_and(|word| ["[", "[[", "test"].contains(&word.as_str()));
+    let (_, path) = words
+        .iter()
+        .zip(words.iter().skip(1))
+        .find(|(word, path)| ["-L", "-h"].contains(&word.as_str()) && !["]", "]]"].contains(&path.as_str()))?;
+    let what = format!("what the script does where {} is a link is not known", hide(path));
+    is_test.then(|| Fault::new(what).hint("ask by `[ -e FILE ]` in the script, or write the condition into the recipe"))
+}
+
 /// Returns what a script wrote, among what its shell told of its commands.
 fn said(lines: &[String]) -> Vec<String> {
     lines.iter().filter(|line| !line.starts_with('+') && !line.trim().is_empty()).cloned().collect()
@@ -241,7 +263,7 @@ pub(super) fn shown(files: &[FileState]) -> String {
 }
 
 /// Whether a path is of the kernel, which says by itself what is there, or one that each FreeBSD has.
-fn is_of_the_system(path: &str) -> bool {
+pub(super) fn is_of_the_system(path: &str) -> bool {
     system_files::content(path).is_some()
         || ["/proc/", "/sys/", "/dev/fd/"].iter().any(|folder| path.starts_with(folder))
         || ["/dev/null", "/dev/tty", "/dev/zero", "/dev/stdin"].contains(&path)

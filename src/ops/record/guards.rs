@@ -12,6 +12,9 @@ use crate::recording::hidden::hide;
 use crate::recording::{Call, FileState, Prepared, Recording, Scenario, merge, words};
 use std::collections::VecDeque;
 
+/// Programs that tell of disks, pools and images.
+const OF_STORAGE: &[&str] = &["fstyp", "geom", "glabel", "gmirror", "gpart", "qemu-img", "zfs", "zpool"];
+
 /// What hangs on answers.
 #[derive(Default)]
 pub(super) struct Guards {
@@ -51,7 +54,31 @@ impl Sessions<'_> {
             }
         }
         self.listed(command, usual, &mut guards)?;
+        guards.gaps.extend(self.lacking(command, usual)?);
         Ok(guards)
+    }
+
+    /// Tells what the script does where a disk, a pool or an image is not there of which it asks: nobody knows what a stand-in would say of it, and
+    /// it has taken it to be there.
+    fn lacking(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        let mut asked: Vec<&Call> = Vec::new();
+        // Each pool is taken to be there, and its size is made up.
+        let is_taken = |call: &&Call| call.output.trim().is_empty() || call.program() == "zpool";
+        for call in usual.calls.iter().filter(|call| call.reads && call.status == 0).filter(is_taken) {
+            if OF_STORAGE.contains(&call.program()) && !asked.iter().any(|other| other.argv == call.argv) {
+                asked.push(call);
+            }
+        }
+        let mut gaps = Vec::new();
+        for call in asked {
+            let mut setting = self.setting.clone();
+            // Whoever waits for it has it the next time.
+            let fails = Prepared { words: call.argv.clone(), status: 1, times: Some(1), ..Prepared::default() };
+            setting.answers.push(fails);
+            let shown = format!("`{}` finds nothing", hide(&call.command().to_string()));
+            gaps.extend(self.otherwise(command, &setting, usual, &shown)?);
+        }
+        Ok(gaps)
     }
 
     /// Has the interfaces be there that the script makes by their names, where it has asked which there are.

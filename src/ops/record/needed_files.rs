@@ -2,10 +2,10 @@
 //! script works.
 
 use super::asked_files::AskedFiles;
+use super::read_files::empty;
 use super::sessions::{Sessions, Tests};
 use crate::diag::{Blame, Fault};
 use crate::host::{files, standins};
-use crate::model::Argv;
 use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
 use crate::recording::{CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, base_name, words};
@@ -15,7 +15,7 @@ use std::path::Path;
 const TRIES_MAX: u32 = 16;
 
 /// What is in such a file where it is tried whether the script reads it.
-const OTHER_CONTENT: &str = "7\nyes\n";
+pub(super) const OTHER_CONTENT: &str = "7\nyes\n";
 
 impl Sessions<'_> {
     /// Has the files be there for which the script asks and without which it boots no machine, if it boots one with them.
@@ -106,20 +106,11 @@ impl Sessions<'_> {
             let again = |sessions: &mut Self| sessions.tried(command, &other).map(|asked| asked.map(|it| it.recording));
             let is_other = |other: &Recording| !super::asked_files::has_same_acts(other, usual);
             if read.contains(&path) || again(self)?.as_ref().is_none_or(is_other) {
-                gaps.push(unread(&path));
+                gaps.push(empty(&path));
             }
         }
         Ok(gaps)
     }
-}
-
-/// Tells that a script reads a file that is not there.
-fn unread(path: &str) -> Fault {
-    let shown = hide(path);
-    let what =
-        format!("the script reads {shown}, which is not on this host, and the recipe has what an empty one says");
-    let option = Argv::new("--answer").arg(format!("{shown}=FILE"));
-    Fault::new(what).hint(format!("record where it is, or say what is in it: {option}"))
 }
 
 /// Whether a file is there in a setting.

@@ -221,18 +221,9 @@ impl<'a> Sessions<'a> {
         usual: &Recording,
         shown: &str,
     ) -> Result<Vec<Fault>, Fault> {
-        let told = |does: &str, call: &Call| {
-            let line = hide(&call.command().to_string());
-            Fault::new(format!("where {shown} the script {does} `{line}`, which no recipe says"))
-                .hint("write it into the recipe by hand, or record where it is so")
-        };
         match self.again(command, setting) {
             Ok(Some(other)) if other.calls.iter().any(|call| call.boots().is_some()) => {
-                let is_in = |of: &Recording, call: &Call| of.calls.iter().any(|there| there.argv == call.argv);
-                let acts = |of: &Recording| of.calls.iter().filter(|call| !call.reads).cloned().collect::<Vec<_>>();
-                let more = acts(&other).into_iter().filter(|call| !is_in(usual, call)).map(|call| told("calls", &call));
-                let less = acts(usual).into_iter().filter(|call| !is_in(&other, call));
-                Ok(more.chain(less.map(|call| told("does not call", &call))).collect())
+                Ok(differing(&other, usual, shown))
             }
             Ok(_) => Ok(Vec::new()),
             Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
@@ -316,6 +307,20 @@ fn taken_thing(call: &Call) -> Option<&str> {
         ("zfs", ["list" | "get" | "destroy", .., name]) if !name.starts_with('-') => Some(name),
         _ => None,
     }
+}
+
+/// Tells what a script calls otherwise than usual in another recording, which no recipe says.
+pub(super) fn differing(other: &Recording, usual: &Recording, shown: &str) -> Vec<Fault> {
+    let told = |does: &str, call: &Call| {
+        let line = hide(&call.command().to_string());
+        Fault::new(format!("where {shown} the script {does} `{line}`, which no recipe says"))
+            .hint("write it into the recipe by hand, or record where it is so")
+    };
+    let is_in = |of: &Recording, call: &Call| of.calls.iter().any(|there| there.argv == call.argv);
+    let acts = |of: &Recording| of.calls.iter().filter(|call| !call.reads).cloned().collect::<Vec<_>>();
+    let more = acts(other).into_iter().filter(|call| !is_in(usual, call)).map(|call| told("calls", &call));
+    let less = acts(usual).into_iter().filter(|call| !is_in(other, call));
+    more.chain(less.map(|call| told("does not call", &call))).collect()
 }
 
 /// Returns what is wrong with two recordings that have the same answers, if they differ.

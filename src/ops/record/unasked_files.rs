@@ -11,6 +11,7 @@ use crate::import::recorded::{truncated, with_whole_paths};
 use crate::model::Target;
 use crate::recording::asked::FileTest;
 use crate::recording::file_programs::{FileCall, UNPACKERS};
+use crate::recording::settled::is_of_a_run;
 use crate::recording::{Call, FileState, Recording, download};
 
 /// How many files are tried.
@@ -26,12 +27,11 @@ impl Sessions<'_> {
         (known, possible): (&[FileTest], Vec<FileTest>),
         target: Target,
     ) -> Result<Vec<FileTest>, Fault> {
-        let file = |path| FileTest { path, is_folder: false, is_socket: false };
         let done = usual.calls.iter().filter(|call| call.status == 0);
         let mut made: Vec<FileTest> = Vec::new();
-        for test in done.flat_map(made_by).map(file).chain(possible) {
+        for test in done.flat_map(made_by).chain(possible) {
             let is_news = known.iter().chain(&made).all(|other| other.path != test.path);
-            if is_news && !self.is_there(&test.path) {
+            if is_news && !self.is_there(&test.path) && !is_of_a_run(&test.path) {
                 made.push(test);
             }
         }
@@ -70,9 +70,10 @@ impl Sessions<'_> {
     }
 }
 
-/// Returns the files that a call makes, by their whole paths.
-fn made_by(call: &Call) -> Vec<String> {
-    let is_file_program = ["cp", "dd", "install", "mv", "touch"].contains(&call.program());
+/// Returns the files and folders that a call makes, by their whole paths.
+pub(super) fn made_by(call: &Call) -> Vec<FileTest> {
+    let is_folder = call.program() == "mkdir";
+    let is_file_program = ["cp", "dd", "install", "mkdir", "mv", "touch"].contains(&call.program());
     let paths: Vec<String> = if let Some((_, paths)) = truncated(call.args()).filter(|_| call.program() == "truncate") {
         paths.to_vec()
     } else if is_file_program || UNPACKERS.contains(&call.program()) {
@@ -81,8 +82,10 @@ fn made_by(call: &Call) -> Vec<String> {
         download::file(&call.argv).into_iter().collect()
     };
     // What is copied into a folder has another name there.
-    let files = paths.into_iter().filter(|path| !path.ends_with('/') && !path.starts_with("/dev/"));
-    files.map(|path| whole_path(&call.cwd, &path)).collect()
+    let paths =
+        paths.into_iter().filter(|path| is_folder || !path.ends_with('/')).filter(|path| !path.starts_with("/dev/"));
+    let whole = |path: String| whole_path(&call.cwd, path.trim_end_matches('/'));
+    paths.map(|path| FileTest { path: whole(path), is_folder, is_socket: false }).collect()
 }
 
 #[cfg(test)]
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_call_makes_are_files_with_whole_paths() {
+    fn what_a_call_makes_has_whole_paths() {
         let cases = [
             ("truncate -s 1G a.img /b.img", "/vm/a.img /b.img"),
             ("cp /x /y.img", "/y.img"),
@@ -100,12 +103,13 @@ mod tests {
             ("fetch -o /iso/d.iso https://x/", "/iso/d.iso"),
             ("unxz e.img.xz", "/vm/e.img"),
             ("rm /f", ""),
-            ("mkdir /g", ""),
+            ("mkdir -p /g/ /h", "/g /h"),
         ];
         for (line, expected) in cases {
             let argv = line.split(' ').map(String::from).collect();
             let call = Call { argv, cwd: "/vm".into(), ..Call::default() };
-            assert_eq!(made_by(&call).join(" "), expected, "{line}");
+            let made: Vec<String> = made_by(&call).into_iter().map(|test| test.path).collect();
+            assert_eq!(made.join(" "), expected, "{line}");
         }
     }
 }

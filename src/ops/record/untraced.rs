@@ -7,7 +7,7 @@ use crate::host::environment::env;
 use crate::host::standins;
 use crate::recording::asked::{FileTest, named_files, told_tests};
 use crate::recording::globs::fits;
-use crate::recording::operands::{Family, Operand, Script, operands};
+use crate::recording::operands::{Family, Operand, Script, inputs, operands};
 use crate::recording::{Recording, base_name, words};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,9 @@ pub(super) struct Untraced {
 
 /// How many scripts are read.
 const TEXTS_MAX: usize = 64;
+
+/// How many files behind `<` are tried.
+const INPUTS_MAX: usize = 8;
 
 impl Untraced {
     /// Reads them.
@@ -79,6 +82,24 @@ impl Untraced {
                 .any(|told| told.option == operand.option && (may_be(&told.word, text) || text.ends_with(&told.word)))
         };
         self.resolved(recording, |(operand, text)| !is_told(operand, text))
+    }
+
+    /// Returns the files that they may read behind `<`, by their whole paths, of which that is known.
+    pub(super) fn inputs(&self, recording: &Recording) -> Vec<String> {
+        let family = Family { scripts: &self.scripts, env: &env };
+        let folder = recording.calls.first().map_or_else(String::new, |call| call.cwd.clone());
+        let mut all: Vec<String> = Vec::new();
+        for script in &self.scripts {
+            let texts = inputs(&script.text).into_iter().flat_map(|word| family.values(script, &word));
+            for text in texts.filter(|text| !text.is_empty() && !text.contains('*')) {
+                let path = whole_path(&folder, &text);
+                if !all.contains(&path) && !path.starts_with("/dev/") {
+                    all.push(path);
+                }
+            }
+        }
+        all.truncate(INPUTS_MAX);
+        all
     }
 
     /// Returns the files that tests name whose words are known.
