@@ -67,7 +67,7 @@ fn the_view_shows_machines_and_leaves_the_terminal_as_it_was() {
         "vmrun top",
         &[("12.5% CPU, by name", "p"), ("Enter leads back --", "\n"), ("by name", "q")],
     );
-    assert!(text.contains("\x1b[?1049h") && text.contains("1 machines, 1 running, 12.5% CPU, by name"), "{text}");
+    assert!(text.contains("\x1b[?1049h") && text.contains("1 machine, 1 running, 12.5% CPU, by name"), "{text}");
     assert!(text.contains("blk-4:0-0") && text.contains("-- Enter leads back --"), "{text}");
     assert_eq!(text.matches("\x1b[?1049h").count(), 2, "{text}");
     assert_eq!(after(&text), "icanon\necho\n");

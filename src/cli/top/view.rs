@@ -10,10 +10,14 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-/// What is left of a line for bars, when all else has its room.
-const OTHERS: usize = 67;
+/// What all but names and bars takes of a line.
+const OTHERS: usize = 53;
 
-/// What bars are drawn with.
+/// What a name has of a line at least, and bars have beside a name that is longer.
+const NAME: usize = 14;
+const LEAST_BARS: usize = 13;
+
+/// What bars are drawn with, and what stands for the rest of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bars {
     /// Blocks of eight heights.
@@ -39,6 +43,18 @@ impl Bars {
         let height = share.saturating_mul(8).div_ceil(most.max(1)).min(8);
         all[usize::try_from(height).unwrap_or_default()]
     }
+
+    /// Returns a text, and of one that is too long its beginning and a mark that there is more.
+    fn cut(self, text: &str, width: usize) -> String {
+        if text.chars().count() <= width {
+            return text.into();
+        }
+        let more = match self {
+            Self::Blocks => '…',
+            Self::Ascii => '+',
+        };
+        text.chars().take(width.saturating_sub(1)).chain([more]).collect()
+    }
 }
 
 /// Draws it, with those bars.
@@ -53,7 +69,7 @@ pub(super) fn draw(view: &Overview, bars: Bars, frame: &mut Frame<'_>) {
     let mut lines = vec![Line::styled(title(view, shown.len()), bold)];
     lines.extend(machines(view, bars, &shown, rows, width, bold));
     lines.push(Line::raw(""));
-    lines.extend(of_threads(view, room.saturating_sub(rows), bold));
+    lines.extend(of_threads(view, bars, room.saturating_sub(rows), bold));
     lines.truncate(height.saturating_sub(1));
     lines.resize(height.saturating_sub(1), Line::raw(""));
     lines.push(Line::raw(keys(view)));
@@ -64,13 +80,9 @@ fn title(view: &Overview, shown: usize) -> String {
     let running = view.all.iter().filter(|one| one.process.is_some()).count();
     let total: u64 = view.all.iter().filter_map(|one| view.share(one)).sum();
     let of = if shown == view.all.len() { String::new() } else { format!("{shown} of ") };
-    format!(
-        "{}: {of}{} machines, {running} running, {}% CPU, by {}",
-        view.host,
-        view.all.len(),
-        percent(total),
-        view.order.word()
-    )
+    let all = view.all.len();
+    let machines = if all == 1 { "machine" } else { "machines" };
+    format!("{}: {of}{all} {machines}, {running} running, {}% CPU, by {}", view.host, percent(total), view.order.word())
 }
 
 fn machines(
@@ -82,7 +94,8 @@ fn machines(
     bold: Style,
 ) -> Vec<Line<'static>> {
     let head = ["NAME", "STATE", "PID", "UPTIME", "CPUS", "MEMORY", "CPU%"].map(String::from);
-    let mut lines = vec![Line::styled(format!("  {}", columns(&head)), bold)];
+    let wide = name_width(shown, width);
+    let mut lines = vec![Line::styled(format!("  {}", columns(&head, bars, wide)), bold)];
     let at = shown.iter().position(|one| view.is_chosen(one)).unwrap_or_default();
     let first = (at + 1).saturating_sub(rows);
     for one in shown.iter().skip(first).take(rows) {
@@ -98,7 +111,8 @@ fn machines(
             view.share(one).map_or("-".into(), percent),
         ];
         let mark = if is_chosen { '>' } else { ' ' };
-        let text = format!("{mark} {}  {}", columns(&cells), history(view, bars, one, width.saturating_sub(OTHERS)));
+        let room = width.saturating_sub(OTHERS + wide);
+        let text = format!("{mark} {}  {}", columns(&cells, bars, wide), history(view, bars, one, room));
         let style = if is_chosen { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
         lines.push(Line::styled(text.trim_end().to_string(), style));
     }
@@ -109,6 +123,13 @@ fn machines(
     lines
 }
 
+/// How wide names are: as the longest one, where the terminal has room for it and for bars.
+fn name_width(shown: &[&Entry], width: usize) -> usize {
+    let longest = shown.iter().filter_map(|one| one.name.as_ref()).map(|name| name.chars().count()).max();
+    let room = width.saturating_sub(OTHERS + LEAST_BARS).max(NAME);
+    longest.unwrap_or_default().clamp(NAME, room)
+}
+
 /// What a machine has used until now, as bars; a full one is as many processors as it has.
 fn history(view: &Overview, bars: Bars, one: &Entry, room: usize) -> String {
     let most = one.shape.cpus.unwrap_or(1).saturating_mul(1000);
@@ -116,8 +137,9 @@ fn history(view: &Overview, bars: Bars, one: &Entry, room: usize) -> String {
     drawn[drawn.len().saturating_sub(room)..].iter().collect()
 }
 
-fn of_threads(view: &Overview, room: usize, bold: Style) -> Vec<Line<'static>> {
-    let head = thread_columns(&["THREAD", "NAME", "FOR", "STATE", "CPU%", "ON", "WAITS FOR"].map(String::from));
+fn of_threads(view: &Overview, bars: Bars, room: usize, bold: Style) -> Vec<Line<'static>> {
+    let head = ["THREAD", "NAME", "FOR", "STATE", "CPU%", "ON", "WAITS FOR"].map(String::from);
+    let head = thread_columns(&head, bars);
     let mut lines = vec![Line::styled(format!("  {head}"), bold)];
     for thread in view.chosen_threads().iter().take(room) {
         let cells = [
@@ -129,7 +151,7 @@ fn of_threads(view: &Overview, room: usize, bold: Style) -> Vec<Line<'static>> {
             thread.processor.map_or("-".into(), |number| number.to_string()),
             thread.wait.clone().unwrap_or_else(|| "-".into()),
         ];
-        lines.push(Line::raw(format!("  {}", thread_columns(&cells)).trim_end().to_string()));
+        lines.push(Line::raw(format!("  {}", thread_columns(&cells, bars)).trim_end().to_string()));
     }
     lines
 }
@@ -151,19 +173,15 @@ fn keys(view: &Overview) -> String {
     }
 }
 
-fn cut(text: &str, width: usize) -> String {
-    text.chars().take(width).collect()
-}
-
-fn columns(cells: &[String; 7]) -> String {
+fn columns(cells: &[String; 7], bars: Bars, wide: usize) -> String {
     let [name, state, pid, uptime, cpus, memory, cpu] = cells;
-    let (name, state) = (cut(name, 14), cut(state, 12));
-    format!("{name:<14} {state:<12} {pid:>7} {uptime:>7} {cpus:>4} {memory:>7} {cpu:>6}")
+    let (name, state) = (bars.cut(name, wide), bars.cut(state, 12));
+    format!("{name:<wide$} {state:<12} {pid:>7} {uptime:>7} {cpus:>4} {memory:>7} {cpu:>6}")
 }
 
-fn thread_columns(cells: &[String; 7]) -> String {
+fn thread_columns(cells: &[String; 7], bars: Bars) -> String {
     let [id, name, work, state, cpu, on, wait] = cells;
-    let (name, work) = (cut(name, 18), cut(work, 10));
+    let (name, work) = (bars.cut(name, 18), bars.cut(work, 10));
     format!("{id:>7} {name:<18} {work:<10} {state:<6} {cpu:>6} {on:>3}  {wait}")
 }
 

@@ -156,6 +156,32 @@ q leave  o order  / filter  l log  v screen  p plan  s stop
 }
 
 #[test]
+fn a_long_name_has_the_room_that_a_wide_terminal_has_and_a_narrow_one_says_that_it_is_cut() {
+    let mut view = Overview::new("vm5".into());
+    view.look(vec![machine("report-2026-of-the-north", EntryState::Foreground, Some(7), 250)], Instant::now());
+    same(
+        &picture(&view, 80, 4),
+        "
+vm5: 1 machine, 1 running, 25.0% CPU, by name
+  NAME           STATE            PID  UPTIME CPUS  MEMORY   CPU%
+> report-2026-o… foreground         7   1d02h    2    512M   25.0  ▁
+q leave  o order  / filter  l log  v screen  p plan  s stop
+",
+    );
+    same(
+        &picture(&view, 160, 4),
+        "
+vm5: 1 machine, 1 running, 25.0% CPU, by name
+  NAME                     STATE            PID  UPTIME CPUS  MEMORY   CPU%
+> report-2026-of-the-north foreground         7   1d02h    2    512M   25.0  ▁
+q leave  o order  / filter  l log  v screen  p plan  s stop
+",
+    );
+    let ascii = picture_with(&view, Bars::Ascii, 80, 4);
+    assert!(ascii.is_ascii() && ascii.contains("\n> report-2026-o+ foreground "), "{ascii}");
+}
+
+#[test]
 fn machines_are_chosen_ordered_and_filtered_by_keys() {
     let mut view = view();
     assert_eq!(press(&mut view, "o"), Act::Nothing);
