@@ -8,7 +8,7 @@ hljs.registerLanguage("rhai", (hljs) => {
             hljs.C_LINE_COMMENT_MODE,
             hljs.C_BLOCK_COMMENT_MODE,
             hljs.QUOTE_STRING_MODE,
-            { className: "string", begin: "`", end: "`", contains: [filled] },
+            { className: "string", begin: "`", end: "`", contains: [{ begin: /\\\$\{/ }, filled] },
             { className: "number", begin: /\b\d[\d_]*(\.\d+)?(?:\.(?:KiB|MiB|GiB|TiB))?\b/ },
             { className: "title", begin: /\b[a-z_]\w*(?=\()/, keywords: words },
         ],
@@ -18,4 +18,10 @@ for (const block of document.querySelectorAll("code.language-rhai")) {
     // What was marked before goes.
     block.textContent = block.textContent;
     hljs.highlightBlock(block);
+}
+// What is to stay on one line, as book.css has it.
+for (const code of document.querySelectorAll(":not(pre) > code")) {
+    if (/^\S{1,24}$/.test(code.textContent)) {
+        code.classList.add("word");
+    }
 }

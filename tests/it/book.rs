@@ -220,6 +220,9 @@ fn the_pages_that_are_generated_have_every_command_word_and_function() {
         assert!(commands.contains(&format!("\n## vmrun {command}\n")), "{command}");
     }
     assert!(commands.contains("\nUsage: vmrun cache prune "), "{commands}");
-    assert!(read("words.md").contains("### `truncate(path, 20.GiB)`"));
+    let words = read("words.md");
+    assert!(words.contains("### `truncate(path, 20.GiB)`"));
+    let untitled: Vec<_> = words.lines().filter(|line| line.starts_with('|') && line.contains("| |")).collect();
+    assert!(untitled.is_empty(), "a column has a title: {untitled:?}");
     assert!(read("std.md").contains("## `guest::openbsd(of)`"));
 }

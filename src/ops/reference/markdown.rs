@@ -12,14 +12,14 @@ pub(super) fn words() -> String {
             text.push(format!("\n### `{}`\n\n{}\n", row.usage(), row.help()));
             let options = row.options();
             if !options.is_empty() {
-                text.push("\n| key | |\n|---|---|\n".into());
+                text.push("\n| key | meaning |\n|---|---|\n".into());
             }
             for (name, help) in options {
                 text.push(format!("| `{name}` | {} |\n", help.replace('|', "\\|")));
             }
         }
     }
-    text.push("\n## Variables\n\n| name | |\n|---|---|\n".into());
+    text.push("\n## Variables\n\n| name | meaning |\n|---|---|\n".into());
     for (name, help) in words::variables() {
         text.push(format!("| `{name}` | {help} |\n"));
     }
