@@ -59,7 +59,7 @@ const grammar = {
                     end: "`(?!`)",
                     endCaptures: { 0: { name: "punctuation.definition.string.end.rhai" } },
                     patterns: [
-                        { name: "constant.character.escape.rhai", match: "``" },
+                        { name: "constant.character.escape.rhai", match: "``|\\\\\\$\\{" },
                         {
                             name: "meta.embedded.expression.rhai",
                             begin: "\\$\\{",

@@ -72,7 +72,7 @@ module.exports = grammar({
         character: () => token(seq("'", repeat(choice(/[^'\\\n]/, "''", /\\(.|\n)/)), optional("'"))),
 
         template: ($) => seq("`", repeat(choice($.content, $.substitution)), token.immediate("`")),
-        content: () => token.immediate(prec(1, /([^`$]|``|\$[^{`])+/)),
+        content: () => token.immediate(prec(1, /([^`$]|``|\$[^{`]|\$?\\\$\{)+/)),
         substitution: ($) => seq(token.immediate("${"), repeat($._item), "}"),
 
         // The first line, for the kernel. One that stands elsewhere is none, and what is in it are words.

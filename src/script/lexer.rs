@@ -158,6 +158,11 @@ impl Lexer<'_> {
         let mut at = quote;
         loop {
             let tail = &rest[at..];
+            // A backslash makes it text, whatever stands before the backslash.
+            if tail.starts_with("\\${") {
+                at += 3;
+                continue;
+            }
             if tail.starts_with("${") {
                 self.push_text(quote, at, false, true);
                 self.push(TokenKind::Mark, 2, false);
@@ -296,6 +301,8 @@ mod tests {
             shown("print(`a ${f(\"}\", #{ x: 1 })}b``c`); // no"),
             ["print", "(", "`a ", "${", "f", "(", "\"}\"", ",", "#{", "x", ":", "1", "}", ")", "}", "b``c`", ")", ";"]
         );
+        assert_eq!(shown(r"`a \${no ${b}`"), [r"`a \${no ", "${", "b", "}", "`"]);
+        assert_eq!(shown(r"`\\${no` x"), [r"`\\${no`", "x"]);
         assert_eq!(
             shown("20.GiB 1.5 1..=16 guest::f"),
             ["20", ".", "GiB", "1.5", "1", "..=", "16", "guest", "::", "f"]

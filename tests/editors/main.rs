@@ -161,6 +161,7 @@ another line`; /// documentation
 let f = #{ "a": [1..=16, 2..3], b: |x| x }; f::g("http://example.org/*"); /* "no text" */
 let größe = "über"; let g = a /b/ 2; //// no documentation
 let h = `a ${`b ${`c ${1} }`} }`} }`; let i = 0x10.KiB + 0b1; /* a /* b /* c */ */ " */ let j = 'k';
+let k = `a \${net0/ip} \\${b} ${c}`;
 let l = #"raw \ "text" /* `${
 "#; let m = ##"with "# in it"##; let n = #{ o: '"', p: '\'' };
 "####;
