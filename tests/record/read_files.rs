@@ -27,6 +27,8 @@ fn what_hangs_on_a_file_that_is_not_on_this_host_is_told() {
         ("{ read mem < /etc/vm.conf; } 2>/dev/null", absent),
         ("D=/etc\nwhile read line; do mem=${line}G; done 2>/dev/null < \"$D/vm.conf\"", absent),
         ("[ -r /etc/vm.conf ] && . /etc/vm.conf", empty),
+        ("[ -x /etc/vm.conf ] && /etc/vm.conf", empty),
+        ("readlink /etc/vm.conf >/dev/null 2>&1 && mem=4G", absent),
         ("if [ -s /etc/vm.conf ]; then mem=$(cat /etc/vm.conf); fi", empty),
     ];
     for (script, expected) in cases {
@@ -46,6 +48,7 @@ fn what_a_script_reads_of_a_file_before_it_makes_it_is_told() {
     let cases = [
         format!("file -s /vm/x.img 2>/dev/null | grep -q 'boot sector' || {CUT}"),
         format!("cmp -s /vm/x.img /dev/null || {CUT}"),
+        format!("[ \"$(du -k /vm/x.img 2>/dev/null | cut -f 1)\" -gt 9 ] 2>/dev/null || {CUT}"),
     ];
     for script in cases {
         let done = record(&script, None);
@@ -58,16 +61,19 @@ fn what_a_script_reads_of_a_file_before_it_makes_it_is_told() {
 }
 
 #[test]
-fn whether_a_file_is_a_link_no_recipe_asks() {
-    let done = record(&format!("[ -L /vm/x.img ] || {CUT}"), None);
-    same(
-        done.stderr.trim_end(),
-        "\
-error: what the script does where /vm/x.img is a link is not known
- |
- = hint: ask by `[ -e FILE ]` in the script, or write the condition into the recipe",
-    );
-    assert_eq!(done.code, 1);
+fn whether_a_file_is_a_link_or_newer_no_recipe_asks() {
+    let cases = [
+        ("[ -L /vm/x.img ]", "/vm/x.img is a link"),
+        ("[ /vm/base.img -nt /vm/x.img ]", "/vm/base.img is newer than /vm/x.img"),
+        ("test ! /vm/x.img -ot /vm/base.img", "/vm/x.img is older than /vm/base.img"),
+    ];
+    for (asked, state) in cases {
+        let done = record(&format!("{asked} || {CUT}"), None);
+        let hint = "ask by `[ -e FILE ]` in the script, or write the condition into the recipe";
+        let told = format!("error: what the script does where {state} is not known\n |\n = hint: {hint}");
+        same(done.stderr.trim_end(), &told);
+        assert_eq!(done.code, 1);
+    }
     let done = record("[ \"$1\" = -h ] && exit 2", None);
     same(done.stderr.trim_end(), "vmrun: same machine, same commands");
 }

@@ -77,6 +77,15 @@ fn what_hangs_on_a_file_that_is_made_does_so_whoever_asks_for_it() {
 }
 
 #[test]
+fn a_disk_that_was_cut_has_something_in_it_also_where_its_folder_is_not_on_this_host() {
+    let done =
+        record(&format!("[ -f /vm/x.img ] || truncate -s 8G /vm/x.img\n[ -s /vm/x.img ] || newfs /vm/x.img\n{BHYVE}"));
+    assert_eq!(done.code, 0, "{}{}", done.stderr, done.stdout);
+    let (_, text) = done.stdout.split_once("\n\n").unwrap();
+    same(text.split("\n\nbhyve(#{").next().unwrap(), GUARDED);
+}
+
+#[test]
 fn what_is_called_only_where_a_file_is_there_is_found_where_nothing_is_called() {
     let grow = "[ -f /etc/vm.grow ] && truncate -s 8G /vm/x.img";
     let cases = [

@@ -305,7 +305,12 @@ fn is_in_background() -> bool {
 /// Makes the files that a call would make, for the script to go on with. One that is there stays as it is.
 fn make_files(words: &[String]) {
     const WHY: &str = "one that is there stays as it is, and one that cannot be made is the script's to find";
-    let new = |path: &str| OpenOptions::new().write(true).create_new(true).open(path);
+    let new = |path: &str| {
+        // It has said that it has made it: where the script works the folder is there.
+        let folder = Path::new(path).parent().filter(|_| enclosure::recording().is_some());
+        folder.map_or(Ok(()), std::fs::create_dir_all).may_fail(WHY);
+        OpenOptions::new().write(true).create_new(true).open(path)
+    };
     if let Some(file) = download::file(words) {
         new(&file).may_fail(WHY);
     }

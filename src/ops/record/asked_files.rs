@@ -84,7 +84,7 @@ impl Sessions<'_> {
         }
         let AskedFiles { recording: told, mut tests, lines, unknown, possible, inputs } = asked;
         found.gaps.extend(unknown.map(|word| untold(&word)));
-        found.gaps.extend(lines.iter().find_map(|line| stat_of_bsd(line).or_else(|| asked_for_link(line))));
+        found.gaps.extend(lines.iter().find_map(|line| stat_of_bsd(line).or_else(|| asked_for_more(line))));
         if unsteady(usual, &told).is_some() {
             return Ok(found);
         }
@@ -240,15 +240,18 @@ fn stat_of_bsd(line: &str) -> Option<Fault> {
     (is_bsds && environment::native_platform() != Platform::FreeBsd).then(|| Fault::new(what()).hint(hint))
 }
 
-/// Tells of a test for a link, as no recipe asks whether a file is one.
-fn asked_for_link(line: &str) -> Option<Fault> {
+/// Tells of a test for a link, or for which of two files is newer, as no recipe asks that.
+fn asked_for_more(line: &str) -> Option<Fault> {
     let words = words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok()?;
     let is_test = words.first().is_some_and(|word| ["[", "[[", "test"].contains(&word.as_str()));
-    let (_, path) = words
-        .iter()
-        .zip(words.iter().skip(1))
-        .find(|(word, path)| ["-L", "-h"].contains(&word.as_str()) && !["]", "]]"].contains(&path.as_str()))?;
-    let what = format!("what the script does where {} is a link is not known", hide(path));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let state = words.windows(3).find_map(|three| match three {
+        [_, "-L" | "-h", path] if !["]", "]]"].contains(path) => Some(format!("{} is a link", hide(path))),
+        [one, "-nt", other] => Some(format!("{} is newer than {}", hide(one), hide(other))),
+        [one, "-ot", other] => Some(format!("{} is older than {}", hide(one), hide(other))),
+        _ => None,
+    })?;
+    let what = format!("what the script does where {state} is not known");
     is_test.then(|| Fault::new(what).hint("ask by `[ -e FILE ]` in the script, or write the condition into the recipe"))
 }
 

@@ -2,20 +2,16 @@
 //! script works.
 
 use super::asked_files::AskedFiles;
-use super::read_files::empty;
 use super::sessions::{Sessions, Tests};
 use crate::diag::{Blame, Fault};
 use crate::host::{files, standins};
 use crate::recording::asked::FileTest;
 use crate::recording::hidden::hide;
-use crate::recording::{CARRIERS, Call, FileState, NAMES, Prepared, Recording, Scenario, base_name, words};
+use crate::recording::{Call, FileState, Recording, Scenario};
 use std::path::Path;
 
 /// How many recordings are made to find them.
 const TRIES_MAX: u32 = 16;
-
-/// What is in such a file where it is tried whether the script reads it.
-pub(super) const OTHER_CONTENT: &str = "7\nyes\n";
 
 impl Sessions<'_> {
     /// Has the files be there for which the script asks and without which it boots no machine, if it boots one with them.
@@ -82,34 +78,11 @@ impl Sessions<'_> {
     }
 
     /// Records a command; nothing where that fails.
-    fn tried(&mut self, command: &[String], setting: &Scenario) -> Result<Option<AskedFiles>, Fault> {
+    pub(super) fn tried(&mut self, command: &[String], setting: &Scenario) -> Result<Option<AskedFiles>, Fault> {
         match self.asking(command, setting) {
             Err(fault) if fault.blame == Blame::Interrupted => Err(fault),
             other => Ok(other.ok().flatten()),
         }
-    }
-
-    /// Tells if what the script calls hangs on what is in a file that is not on this host.
-    pub(super) fn hanging_on_contents(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
-        let needed =
-            self.needed.iter().filter(|file| !file.is_folder).map(|file| file.path.clone()).collect::<Vec<_>>();
-        if needed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let setting = self.setting.clone();
-        let read = self.tried(command, &setting)?.map(|asked| read(&asked.lines, &needed)).unwrap_or_default();
-        let mut gaps = Vec::new();
-        for path in needed {
-            let mut other = setting.clone();
-            let text = OTHER_CONTENT.into();
-            other.answers.push(Prepared { words: vec![path.clone()], text, ..Prepared::default() });
-            let again = |sessions: &mut Self| sessions.tried(command, &other).map(|asked| asked.map(|it| it.recording));
-            let is_other = |other: &Recording| !super::asked_files::has_same_acts(other, usual);
-            if read.contains(&path) || again(self)?.as_ref().is_none_or(is_other) {
-                gaps.push(empty(&path));
-            }
-        }
-        Ok(gaps)
     }
 }
 
@@ -128,31 +101,4 @@ pub(super) fn boots(recording: &Recording) -> bool {
 fn is_further_than(asked: &AskedFiles, before: &AskedFiles) -> bool {
     let acts = |asked: &AskedFiles| asked.recording.calls.iter().filter(|call: &&Call| !call.reads).count();
     boots(&asked.recording) || asked.tests.len() > before.tests.len() || acts(asked) > acts(before)
-}
-
-/// Returns the files that a command reads of which a shell tells (`sh -x`).
-fn read(lines: &[String], paths: &[String]) -> Vec<String> {
-    const OTHERS: &[&str] = &["[", "[[", "test", "echo", "printf", "ls", "cd", "logger", "mkdir", "rm", "touch"];
-    let commands = lines.iter().filter_map(|line| words::split(line.strip_prefix('+')?.trim_start_matches('+')).ok());
-    let reading = commands.filter(|words| {
-        let name = words.first().map_or("", |word| base_name(word));
-        let sets = name.contains('=') || ["local", "export", "readonly"].contains(&name);
-        !sets && ![OTHERS, NAMES, CARRIERS].iter().any(|list| list.contains(&name))
-    });
-    let named: Vec<Vec<String>> = reading.collect();
-    let is_read = |path: &&String| named.iter().any(|words| words.iter().skip(1).any(|word| word == *path));
-    paths.iter().filter(is_read).cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_reads_a_file_is_told_by_the_shell() {
-        let lines =
-            ["+ [ -f /a ]", "+ . /b", "++ cat /c", "+ x=/d", "+ bhyve -k /d", "+ echo /a", "/a"].map(String::from);
-        let paths = ["/a", "/b", "/c", "/d"].map(String::from);
-        assert_eq!(read(&lines, &paths), ["/b", "/c"]);
-    }
 }

@@ -1,7 +1,6 @@
 //! The files that a script reads and that are not there when it does, on this host or anywhere: what hangs on what is in them, no recording has.
 
 use super::asked_files::{has_same_acts, is_of_the_system, put};
-use super::needed_files::OTHER_CONTENT;
 use super::sessions::Sessions;
 use super::unasked_files::made_by;
 use super::whole_path;
@@ -10,7 +9,7 @@ use crate::import::recorded::with_whole_paths;
 use crate::model::{Argv, Target};
 use crate::recording::hidden::hide;
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{FileState, NAMES, Prepared, Recording, base_name, words};
+use crate::recording::{CARRIERS, FileState, NAMES, Prepared, Recording, base_name, words};
 
 /// Programs that read the files that they are told.
 const READERS: &[&str] = &[
@@ -19,12 +18,14 @@ const READERS: &[&str] = &[
     "cksum",
     "cmp",
     "diff",
+    "du",
     "file",
     "head",
     "hexdump",
     "md5",
     "md5sum",
     "od",
+    "readlink",
     "sha256",
     "sha256sum",
     "sha512",
@@ -39,6 +40,9 @@ const READERS: &[&str] = &[
 
 /// Those that are told first what they look for.
 const SEARCHERS: &[&str] = &["awk", "cut", "egrep", "fgrep", "grep", "jq", "sed"];
+
+/// What is in such a file where it is tried whether the script reads it.
+const OTHER_CONTENT: &str = "7\nyes\n";
 
 impl Sessions<'_> {
     /// Tells of the files that a script reads and that nobody has, as its shell tells it (`lines`), or as its text has it behind `<` (`inputs`).
@@ -105,6 +109,29 @@ impl Sessions<'_> {
         (file.is_there && self.is_unknown(path) && reads(lines, &here()).contains(path)).then(|| empty(path))
     }
 
+    /// Tells if what the script calls hangs on what is in a file that is not on this host.
+    pub(super) fn hanging_on_contents(&mut self, command: &[String], usual: &Recording) -> Result<Vec<Fault>, Fault> {
+        let needed =
+            self.needed.iter().filter(|file| !file.is_folder).map(|file| file.path.clone()).collect::<Vec<_>>();
+        if needed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let setting = self.setting.clone();
+        let read = self.tried(command, &setting)?.map(|asked| read(&asked.lines, &needed)).unwrap_or_default();
+        let mut gaps = Vec::new();
+        for path in needed {
+            let mut other = setting.clone();
+            let text = OTHER_CONTENT.into();
+            other.answers.push(Prepared { words: vec![path.clone()], text, ..Prepared::default() });
+            let again = |sessions: &mut Self| sessions.tried(command, &other).map(|asked| asked.map(|it| it.recording));
+            let is_other = |other: &Recording| !has_same_acts(other, usual);
+            if read.contains(&path) || again(self)?.as_ref().is_none_or(is_other) {
+                gaps.push(empty(&path));
+            }
+        }
+        Ok(gaps)
+    }
+
     /// Whether nobody says what is in a file.
     fn is_unknown(&self, path: &str) -> bool {
         let is_said = self.setting.answers.iter().any(|answer| answer.words == [path])
@@ -141,6 +168,9 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
             let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || "/._".contains(c));
             is_name && !word.contains(['*', '%', '=', '\n'])
         };
+        // A script of its own that is not there.
+        let run = all.first().filter(|word| word.starts_with('/') && !NAMES.contains(&program)).map(|word| whole(word));
+        found.extend(run.filter(|path| !known.contains(path)));
         let names = args.iter().filter(|word| !word.starts_with('-'));
         let files: Vec<&String> = if READERS.contains(&program) {
             names.collect()
@@ -156,7 +186,7 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
 }
 
 /// Tells that a script reads a file that is not there.
-pub(super) fn empty(path: &str) -> Fault {
+fn empty(path: &str) -> Fault {
     let shown = hide(path);
     answerable(
         path,
@@ -185,6 +215,20 @@ fn unmade(path: &str) -> Fault {
     Fault::new(what).hint("write what hangs on it into the recipe, or ask by `[ -e FILE ]` alone in the script")
 }
 
+/// Returns the files that a command reads of which a shell tells (`sh -x`).
+fn read(lines: &[String], paths: &[String]) -> Vec<String> {
+    const OTHERS: &[&str] = &["[", "[[", "test", "echo", "printf", "ls", "cd", "logger", "mkdir", "rm", "touch"];
+    let commands = lines.iter().filter_map(|line| words::split(line.strip_prefix('+')?.trim_start_matches('+')).ok());
+    let reading = commands.filter(|words| {
+        let name = words.first().map_or("", |word| base_name(word));
+        let sets = name.contains('=') || ["local", "export", "readonly"].contains(&name);
+        !sets && ![OTHERS, NAMES, CARRIERS].iter().any(|list| list.contains(&name))
+    });
+    let named: Vec<Vec<String>> = reading.collect();
+    let is_read = |path: &&String| named.iter().any(|words| words.iter().skip(1).any(|word| word == *path));
+    paths.iter().filter(is_read).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,9 +250,21 @@ mod tests {
             "+ dd if=/dev/zero of=/vm/y.img",
             "+ cmp -s /vm/y.img /vm/z.img",
             "+ . /etc/rc.d/d",
+            "+ /root/before.sh -x",
             "cat /neither",
         ];
         let found = reads(&lines.map(String::from), "/root");
-        assert_eq!(found, ["/etc/a.conf", "/etc/b.conf", "/vm/x.img", "/vm/../c.txt", "/vm/z.img", "/etc/rc.d/d"]);
+        assert_eq!(
+            found,
+            ["/etc/a.conf", "/etc/b.conf", "/vm/x.img", "/vm/../c.txt", "/vm/z.img", "/etc/rc.d/d", "/root/before.sh"]
+        );
+    }
+
+    #[test]
+    fn who_reads_a_file_is_told_by_the_shell() {
+        let lines =
+            ["+ [ -f /a ]", "+ . /b", "++ cat /c", "+ x=/d", "+ bhyve -k /d", "+ echo /a", "/a"].map(String::from);
+        let paths = ["/a", "/b", "/c", "/d"].map(String::from);
+        assert_eq!(read(&lines, &paths), ["/b", "/c"]);
     }
 }
