@@ -38,6 +38,9 @@ const READERS: &[&str] = &[
     "wc",
 ];
 
+/// Where the programs of a system are.
+const SYSTEM: &[&str] = &["/bin/", "/rescue/", "/sbin/", "/usr/bin/", "/usr/libexec/", "/usr/sbin/"];
+
 /// Those that are told first what they look for.
 const SEARCHERS: &[&str] = &["awk", "cut", "egrep", "fgrep", "grep", "jq", "sed"];
 
@@ -168,8 +171,12 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
             let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || "/._".contains(c));
             is_name && !word.contains(['*', '%', '=', '\n'])
         };
-        // A script of its own that is not there.
-        let run = all.first().filter(|word| word.starts_with('/') && !NAMES.contains(&program)).map(|word| whole(word));
+        // A script of its own that is not there; which programs are not there is told by itself.
+        let is_own = |word: &&String| {
+            let is_systems = SYSTEM.iter().any(|folder| word.starts_with(folder));
+            word.starts_with('/') && !is_systems && ![NAMES, CARRIERS].iter().any(|list| list.contains(&program))
+        };
+        let run = all.first().filter(is_own).map(|word| whole(word));
         found.extend(run.filter(|path| !known.contains(path)));
         let names = args.iter().filter(|word| !word.starts_with('-'));
         let files: Vec<&String> = if READERS.contains(&program) {
@@ -251,6 +258,7 @@ mod tests {
             "+ cmp -s /vm/y.img /vm/z.img",
             "+ . /etc/rc.d/d",
             "+ /root/before.sh -x",
+            "+ /usr/sbin/daemon -f x",
             "cat /neither",
         ];
         let found = reads(&lines.map(String::from), "/root");
