@@ -39,14 +39,7 @@ type Word = Option<String>;
 /// Returns what a text tests files for, each once.
 pub(crate) fn operands(text: &str) -> Vec<Operand> {
     let mut all = Vec::new();
-    add_operands(text, 0, &mut all);
-    all
-}
-
-fn add_operands(text: &str, depth: usize, all: &mut Vec<Operand>) {
-    for line in code(text) {
-        let mut inner = Vec::new();
-        let words = split(line, &mut inner);
+    each_line(text, 0, &mut |words| {
         let is_in_test = |at: usize| {
             let before = words.get(..at).unwrap_or_default().iter().rev();
             let command = before.take_while(|word| word.as_deref().is_some_and(|word| !["]", "]]"].contains(&word)));
@@ -60,30 +53,30 @@ fn add_operands(text: &str, depth: usize, all: &mut Vec<Operand>) {
                 all.push(found);
             }
         }
-        if depth < DEPTH_MAX {
-            inner.iter().for_each(|text| add_operands(text, depth + 1, all));
-        }
-    }
+    });
+    all
 }
 
 /// Returns the words behind `<`: the files that a text has commands read.
 pub(crate) fn inputs(text: &str) -> Vec<String> {
     let mut all = Vec::new();
-    add_inputs(text, 0, &mut all);
-    all
-}
-
-fn add_inputs(text: &str, depth: usize, all: &mut Vec<String>) {
-    for line in code(text) {
-        let mut inner = Vec::new();
-        let words = split(line, &mut inner);
+    each_line(text, 0, &mut |words| {
         for (at, word) in words.iter().enumerate().filter_map(|(at, word)| Some((at, word.as_ref()?))) {
             let next = || words.get(at + 1).cloned().flatten();
             let file = if word == "<" { next() } else { word.strip_prefix('<').map(String::from) };
             all.extend(file.filter(|file| !file.is_empty() && !file.starts_with('<')));
         }
+    });
+    all
+}
+
+/// Looks at the words of each line of a text, and of what stands within quotes there.
+fn each_line(text: &str, depth: usize, look: &mut impl FnMut(&[Word])) {
+    for line in code(text) {
+        let mut inner = Vec::new();
+        look(&split(line, &mut inner));
         if depth < DEPTH_MAX {
-            inner.iter().for_each(|text| add_inputs(text, depth + 1, all));
+            inner.iter().for_each(|text| each_line(text, depth + 1, look));
         }
     }
 }

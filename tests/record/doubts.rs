@@ -1,7 +1,8 @@
 //! What one recording alone would have wrong: numbers of processes, what a script waits for, loaders that hang on files, and interfaces that are
 //! on no host.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record_in;
+use crate::sandbox::{Sandbox, same};
 
 const ROM: &str = "-s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd";
 
@@ -10,14 +11,9 @@ const ENDS: &str =
 
 const SAME: &str = "vmrun: same machine, same commands\n";
 
-fn record(sandbox: &Sandbox, script: &str, args: &[&str]) -> Done {
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&[&["record", "--on", "freebsd-14.3"], args, &["--", "sh", "s.sh"]].concat()))
-}
-
 /// The recipe without its first line, of a script that is proved.
 fn proved(script: &str) -> String {
-    let done = record(&Sandbox::new(), script, &[]);
+    let done = record_in(&Sandbox::new(), script, &[]);
     assert!(done.code == 0 && done.stderr.ends_with(SAME), "{script}\n{}{}", done.stderr, done.stdout);
     done.stdout.replace("// Made from what `sh s.sh` called.\n", "")
 }
@@ -25,7 +21,7 @@ fn proved(script: &str) -> String {
 #[test]
 fn the_number_of_a_process_in_a_name_is_told() {
     let sandbox = Sandbox::new();
-    let done = record(&sandbox, &format!("bhyve -c 1 -m 1G {ROM} test-$$"), &[]);
+    let done = record_in(&sandbox, &format!("bhyve -c 1 -m 1G {ROM} test-$$"), &[]);
     let what = format!(
         "the script has the number of a process in `bhyve -c 1 -m 1G {ROM} test-2`, which is another one in each run, and the recipe has what \
          it was"
@@ -38,7 +34,7 @@ fn the_number_of_a_process_in_a_name_is_told() {
     );
     let gap = format!("NOT DERIVED: {what}.");
     assert!(done.code == 1 && done.stdout.replace("\n// ", " ").contains(&gap), "{}", done.stdout);
-    let done = record(&sandbox, &format!("truncate -s 1G /vm/$$.img\nbhyve -c 1 -m 1G {ROM} a"), &[]);
+    let done = record_in(&sandbox, &format!("truncate -s 1G /vm/$$.img\nbhyve -c 1 -m 1G {ROM} a"), &[]);
     assert!(
         done.code == 1 && done.stderr.contains("has the number of a process in `truncate -s 1G"),
         "{}",
@@ -91,7 +87,7 @@ fn what_a_script_waits_for_before_its_machine_the_recipe_waits_for() {
         let head = text.split("bhyve(#{").next().unwrap();
         assert_eq!(head.strip_prefix(ENDS).unwrap_or(&head[ENDS.len() - 1..]).trim(), expected, "{script}");
     }
-    let done = record(&Sandbox::new(), &format!("ping -c 1 nas || sysctl a.b=1\n{boot}\nexit 0"), &[]);
+    let done = record_in(&Sandbox::new(), &format!("ping -c 1 nas || sysctl a.b=1\n{boot}\nexit 0"), &[]);
     same(
         &done.stderr,
         "\
@@ -163,7 +159,7 @@ error: what the script calls hangs on what `ifconfig -l` prints, which was made 
     assert_eq!(done.stderr, SAME);
     assert!(done.stdout.contains("bridge(\"bridge0\").add(\"igb0\");"), "{}", done.stdout);
     // One that is asked for and changes nothing is no doubt.
-    let done = record(&sandbox, &format!("ifconfig -a >/dev/null\nbhyve -c 1 -m 1G {ROM} a\nexit 0"), &[]);
+    let done = record_in(&sandbox, &format!("ifconfig -a >/dev/null\nbhyve -c 1 -m 1G {ROM} a\nexit 0"), &[]);
     assert_eq!(done.code, 0, "{}", done.stderr);
 }
 
@@ -176,7 +172,7 @@ fn an_address_at_which_a_machine_listens_is_one_of_its_host() {
 #[test]
 fn a_loop_that_no_stand_in_ends_is_told_at_once_and_a_file_that_it_waits_for_is_there() {
     let boot = format!("bhyve -c 1 -m 1G {ROM} a");
-    let done = record(&Sandbox::new(), &format!("until [ -e /run/ready ]; do sleep 1; done\n{boot}\nexit 0"), &[]);
+    let done = record_in(&Sandbox::new(), &format!("until [ -e /run/ready ]; do sleep 1; done\n{boot}\nexit 0"), &[]);
     same(
         &done.stderr,
         "\
@@ -188,7 +184,7 @@ error: the script waits until /run/ready is there, and the recipe does not
     assert_eq!(done.code, 1);
     let script =
         format!("{boot} &\nuntil [ -e /dev/vmm/a ]; do sleep 1; done\nwhile [ -e /dev/vmm/a ]; do sleep 1; done");
-    let done = record(&Sandbox::new(), &script, &[]);
+    let done = record_in(&Sandbox::new(), &script, &[]);
     same(
         &done.stderr,
         "\
@@ -216,7 +212,7 @@ fn an_interface_that_a_script_makes_where_it_cannot_change_it_is_made() {
         "ifconfig bridge10 inet 10.0.0.1/24 2>/dev/null || {{ ifconfig bridge10 create; ifconfig bridge10 inet 10.0.0.1/24 up; }}\n\
          T=$(ifconfig tap create)\nifconfig bridge10 addm $T\nbhyve -c 1 -m 1G -s 2,virtio-net,$T {ROM} a\nifconfig $T destroy\nexit 0"
     );
-    let done = record(&sandbox, &script, &[]);
+    let done = record_in(&sandbox, &script, &[]);
     same(
         &done.stderr,
         &format!(
@@ -236,13 +232,13 @@ fn an_interface_that_a_script_makes_where_it_cannot_change_it_is_made() {
 #[test]
 fn that_a_service_is_enabled_is_told_as_made_up_and_enabling_it_starts_nothing() {
     let enabled = format!("service x enabled && M=2G || M=1G\nbhyve -c 1 -m $M {ROM} a\nexit 0");
-    let done = record(&Sandbox::new(), &enabled, &[]);
+    let done = record_in(&Sandbox::new(), &enabled, &[]);
     same(
         &done.stderr,
         "vmrun: made up, where `--answer` says nothing: the service x is enabled\nvmrun: same machine, same commands",
     );
     let asked = format!("service x enable\nservice x status && M=2G || M=1G\nbhyve -c 1 -m $M {ROM} a\nexit 0");
-    let done = record(&Sandbox::new(), &asked, &[]);
+    let done = record_in(&Sandbox::new(), &asked, &[]);
     let gap = "where `service x status` finds something the script boots another machine than the recipe";
     assert!(done.code == 1 && done.stderr.contains(gap), "{done:?}");
 }
@@ -305,7 +301,7 @@ fn what_unpacks_and_packs_files_is_called_by_the_recipe_too() {
         "mkdir -p /vm/f/root\ncd /vm/f\ntar -C root -xf /vm/base.txz\ntar -C /vm/f -xf /vm/kernel.txz\n\
          bhyve -c 1 -m 1G -s 3,virtio-blk,disk.raw {ROM} f\nexit 0"
     );
-    let done = record(&Sandbox::new(), &script, &[]);
+    let done = record_in(&Sandbox::new(), &script, &[]);
     same(
         &done.stderr,
         &format!(
@@ -337,7 +333,7 @@ fn scripts_and_configurations_that_a_script_writes_for_its_machine_are_in_it() {
 
 #[test]
 fn the_name_of_the_host_is_made_up_and_the_order_of_a_loaders_variables_is_none() {
-    let done = record(&Sandbox::new(), &format!("bhyve -c 1 -m 1G {ROM} $(hostname -s)-a"), &[]);
+    let done = record_in(&Sandbox::new(), &format!("bhyve -c 1 -m 1G {ROM} $(hostname -s)-a"), &[]);
     same(
         &done.stderr,
         "\
@@ -354,7 +350,7 @@ error: what the script calls hangs on what `hostname -s` prints, which was made 
 #[test]
 fn a_machine_that_is_none_without_a_program_is_told_with_it() {
     let script = format!("M=$(vmrun-test-mac web)\nbhyve -c 1 -m 1G -s 2,virtio-net,tap0,mac=$M {ROM} a");
-    let done = record(&Sandbox::new(), &script, &[]);
+    let done = record_in(&Sandbox::new(), &script, &[]);
     let what = "error: what the script calls may hang on what `vmrun-test-mac` prints, and this host has no such program\n |\n = hint: record where it is";
     assert!(done.stderr.contains("\"\" is not a MAC address") && done.stderr.contains(what), "{}", done.stderr);
     assert_eq!(done.code, 1);
@@ -363,7 +359,7 @@ fn a_machine_that_is_none_without_a_program_is_told_with_it() {
 #[test]
 fn the_time_the_standard_input_and_files_that_are_not_there_are_told() {
     let told = |script: &str, what: &str| {
-        let done = record(&Sandbox::new(), script, &[]);
+        let done = record_in(&Sandbox::new(), script, &[]);
         assert!(done.code == 1 && done.stderr.contains(what), "{script}\n{}", done.stderr);
     };
     let dated = "the script has the date, or the time, in `a-20";
@@ -390,7 +386,7 @@ fn the_time_the_standard_input_and_files_that_are_not_there_are_told() {
     let script = format!(
         "n=0\nwhile ifconfig tap$n >/dev/null 2>&1; do n=$((n+1)); done\nifconfig tap$n create\nbhyve -c 1 -m 1G -s 2,virtio-net,tap$n {ROM} a\nifconfig tap$n destroy"
     );
-    let done = record(&Sandbox::new(), &script, &[]);
+    let done = record_in(&Sandbox::new(), &script, &[]);
     same(
         &done.stderr,
         "\

@@ -1,14 +1,9 @@
 //! What `vmrun record` makes of machines that a script boots in jails.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record;
+use crate::sandbox::{Sandbox, same};
 
 const MACHINE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 3,virtio-blk,/vm/a.img -s 31,lpc -l bootrom,/fw.fd a";
-
-fn record(script: &str) -> Done {
-    let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
-}
 
 /// The recipe, and that it is the same.
 fn recipe(script: &str) -> String {

@@ -33,6 +33,7 @@ mod needed;
 mod nested;
 mod published;
 mod read_files;
+mod recorded;
 mod retries;
 mod runs;
 mod scripts;

@@ -1,19 +1,15 @@
 //! Files without which a script boots no machine, and that are not there where it is recorded: it is recorded as if they were, and its recipe
 //! refuses to boot the machine where they are not.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record_in;
+use crate::sandbox::{Sandbox, same};
 
 const BHYVE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd";
-
-fn record(sandbox: &Sandbox, script: &str, args: &[&str]) -> Done {
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&[&["record", "--on", "freebsd-14.3"], args, &["--", "sh", "s.sh"]].concat()))
-}
 
 /// What was made up for a proved script, and what stands in its recipe before its machine.
 fn proved(script: &str) -> (String, String) {
     let sandbox = Sandbox::new();
-    let done = record(&sandbox, script, &[]);
+    let done = record_in(&sandbox, script, &[]);
     let same = "vmrun: same machine, same commands\n";
     assert!(done.code == 0 && done.stderr.ends_with(same), "{script}\n{}{}", done.stderr, done.stdout);
     sandbox.write("made.rhai", &done.stdout);
@@ -68,7 +64,7 @@ fn what_keeps_a_script_from_its_machine_where_it_is_there_is_told() {
         "die() {{ echo \"$0: $*\" >&2; exit 1; }}\n[ -f /etc/vm.conf ] && . /etc/vm.conf\n[ -e /vm/maintenance ] && die maintenance\n\
          [ -r /vm/a.img -a -s /vm/a.img ] || die no disk\n{BHYVE} -s 3,virtio-blk,/vm/a.img a"
     );
-    let done = record(&Sandbox::new(), &script, &[]);
+    let done = record_in(&Sandbox::new(), &script, &[]);
     same(
         &done.stderr,
         "\
@@ -88,7 +84,7 @@ fn a_recipe_that_refuses_says_what_the_script_says() {
     let sandbox = Sandbox::new();
     let script = "if [ ! -e enabled ]; then echo 'not enabled' >&2; exit 1; fi\n\
                   bhyve -c 1 -m 512M -H -s 0,hostbridge -s 31,lpc -l bootrom,$PWD/vm/rom.fd guest";
-    let done = record(&sandbox, script, &[]);
+    let done = record_in(&sandbox, script, &[]);
     assert_eq!(done.code, 0, "{}{}", done.stderr, done.stdout);
     std::fs::write(sandbox.path("vm/rom.fd"), [0; 4096]).unwrap();
     sandbox.write("made.rhai", &done.stdout);
@@ -106,7 +102,7 @@ fn a_recipe_that_refuses_says_what_the_script_says() {
 fn what_is_in_such_a_file_is_asked_for_where_the_script_reads_it() {
     let script = format!("[ -f /vm/a.conf ] || exit 1\n. /vm/a.conf\n{} a", BHYVE.replace("1G", "${mem:-1G}"));
     let sandbox = Sandbox::new();
-    let done = record(&sandbox, &script, &[]);
+    let done = record_in(&sandbox, &script, &[]);
     same(
         &done.stderr,
         "\
@@ -117,7 +113,7 @@ error: the script reads /vm/a.conf, which is not on this host, and the recipe ha
     );
     assert_eq!(done.code, 1);
     sandbox.write("conf", "mem=3G\n");
-    let done = record(&sandbox, &script, &["--answer", "/vm/a.conf=conf"]);
+    let done = record_in(&sandbox, &script, &["--answer", "/vm/a.conf=conf"]);
     same(&done.stderr, "vmrun: same machine, same commands");
     // Its text is a part of the script, and so of the recipe.
     assert!(
@@ -126,7 +122,7 @@ error: the script reads /vm/a.conf, which is not on this host, and the recipe ha
         done.stdout
     );
     let script = format!("[ -f /vm/mem ] || exit 1\nread mem < /vm/mem\n{} a", BHYVE.replace("1G", "${mem:-1}G"));
-    let done = record(&sandbox, &script, &[]);
+    let done = record_in(&sandbox, &script, &[]);
     let told =
         "error: the script reads /vm/mem, which is not on this host, and the recipe has what an empty one says\n";
     assert!(done.code == 1 && done.stderr.contains(told), "{}", done.stderr);
@@ -134,7 +130,7 @@ error: the script reads /vm/a.conf, which is not on this host, and the recipe ha
 
 #[test]
 fn a_script_that_boots_nothing_without_a_file_and_does_something_else_then_is_told() {
-    let done = record(&Sandbox::new(), &format!("[ -f /vm/seen ] || {{ sysctl a.b=1; exit 0; }}\n{BHYVE} a"), &[]);
+    let done = record_in(&Sandbox::new(), &format!("[ -f /vm/seen ] || {{ sysctl a.b=1; exit 0; }}\n{BHYVE} a"), &[]);
     same(
         &done.stderr,
         "\
@@ -145,6 +141,6 @@ error: where /vm/seen is not there the script boots no machine and does somethin
     );
     assert_eq!(done.code, 1);
     // No file is what it lacks.
-    let done = record(&Sandbox::new(), "[ -f /vm/a ] && . /vm/a\nkldload vmm\necho usage >&2\nexit 2", &[]);
+    let done = record_in(&Sandbox::new(), "[ -f /vm/a ] && . /vm/a\nkldload vmm\necho usage >&2\nexit 2", &[]);
     assert!(done.code != 0 && done.stderr.contains("error: the script boots no machine: usage\n"), "{}", done.stderr);
 }

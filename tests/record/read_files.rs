@@ -1,5 +1,6 @@
 //! Files that a script reads and that are not there where it is recorded: what is in them nobody knows, and the recipe does not say.
 
+use crate::recorded::record_in;
 use crate::sandbox::{Done, Sandbox, same};
 
 const BHYVE: &str = "bhyve -c 1 -m ${mem:-1G} -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd -s 3,virtio-blk,/vm/x.img a";
@@ -8,13 +9,10 @@ const CUT: &str = "truncate -s 8G /vm/x.img";
 
 fn record(script: &str, answer: Option<&str>) -> Done {
     let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n{BHYVE}\n"));
-    let mut args = vec!["record", "--on", "freebsd-14.3"];
     sandbox.write("answer", answer.unwrap_or_default());
-    let file = sandbox.path("answer");
-    let answer = answer.map(|_| format!("--answer=/etc/vm.conf={}", file.display()));
-    args.extend(answer.as_deref());
-    sandbox.finish(&mut sandbox.command(&[&args[..], &["--", "sh", "s.sh"]].concat()))
+    let said = format!("--answer=/etc/vm.conf={}", sandbox.path("answer").display());
+    let options: &[&str] = if answer.is_some() { &[&said] } else { &[] };
+    record_in(&sandbox, &format!("{script}\n{BHYVE}"), options)
 }
 
 #[test]

@@ -1,14 +1,9 @@
 //! What a script tries again, and how long it waits before it does.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record;
+use crate::sandbox::same;
 
 const BOOT: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd a";
-
-fn record(script: &str) -> Done {
-    let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
-}
 
 #[test]
 fn a_wait_that_grows_is_the_recipes_or_is_told() {

@@ -1,14 +1,9 @@
 //! What hangs on several files at once: on one that is there and another one that is not.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record;
+use crate::sandbox::same;
 
 const BHYVE: &str = "bhyve -c 1 -m 1G -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd -s 3,virtio-blk,/vm/a.img $cd a";
-
-fn record(script: &str) -> Done {
-    let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n{BHYVE}\n"));
-    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
-}
 
 #[test]
 fn what_is_done_only_where_one_file_is_there_and_another_one_is_not_is_told_where_the_recipe_has_it_otherwise() {
@@ -25,7 +20,7 @@ fn what_is_done_only_where_one_file_is_there_and_another_one_is_not_is_told_wher
     ];
     let mut told = String::new();
     for script in cases {
-        let done = record(&script);
+        let done = record(&format!("{script}\n{BHYVE}"));
         let errors = done.stderr.lines().filter(|line| line.starts_with("error: ")).map(|line| format!("  {line}\n"));
         told += &format!("{script}\n{}", errors.collect::<String>());
         assert_eq!(done.code, 1, "{script}\n{}{}", done.stderr, done.stdout);
@@ -59,10 +54,10 @@ ls /vm/a.img /vm/b.img >/dev/null 2>&1 || newfs /dev/da1
 
 #[test]
 fn files_that_have_nothing_to_do_with_each_other_are_a_recipe() {
-    let done = record(
+    let done = record(&format!(
         "[ -f /vm/a.img ] || truncate -s 8G /vm/a.img\n[ -f /iso/i.iso ] && cd='-s 4,ahci-cd,/iso/i.iso'\n[ -f /vm/grow ] && truncate -s 9G /vm/b.img\n\
-         [ -e /etc/quiet ] && echo quiet",
-    );
+         [ -e /etc/quiet ] && echo quiet\n{BHYVE}"
+    ));
     same(done.stderr.trim_end(), "vmrun: same machine, same commands");
     assert_eq!(done.code, 0);
 }
@@ -79,7 +74,7 @@ fn what_is_made_only_where_a_disk_or_a_pool_is_not_there_is_told() {
         ),
     ];
     for (script, asked, made) in cases {
-        let done = record(script);
+        let done = record(&format!("{script}\n{BHYVE}"));
         let told = format!("error: where `{asked}` finds nothing the script calls `{made}`, which no recipe says");
         same(done.stderr.lines().next().unwrap_or_default(), &told);
         assert_eq!(done.code, 1);

@@ -1,12 +1,7 @@
 //! What tools for texts change, which a shell has in every pipe: it is in the recipe like any other program's change, or told.
 
-use crate::sandbox::{Done, Sandbox, same};
-
-fn record(script: &str) -> Done {
-    let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
-}
+use crate::recorded::record;
+use crate::sandbox::same;
 
 /// A machine with a disk of each path.
 fn boot(disks: &[&str]) -> String {

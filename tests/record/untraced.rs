@@ -1,6 +1,7 @@
 //! Files for which a script asks where its shell tells nobody of it: its errors go elsewhere, or another shell asks.
 
-use crate::sandbox::{Done, Sandbox, same};
+use crate::recorded::record;
+use crate::sandbox::same;
 
 const BHYVE: &str = "bhyve -c 1 -m ${mem:-1G} -s 0,hostbridge -s 31,lpc -l bootrom,/fw.fd -s 3,virtio-blk,/vm/x.img a";
 
@@ -8,12 +9,6 @@ const GUARDED: &str = "let disk = \"/vm/x.img\";\n\nif !exists(disk) {\n    trun
 
 const UNTRACED: &str =
     "record it without what sends its errors elsewhere, as `exec 2>FILE`, or compare the recipe with the script";
-
-fn record(script: &str) -> Done {
-    let sandbox = Sandbox::new();
-    sandbox.write("s.sh", &format!("#!/bin/sh\n{script}\n"));
-    sandbox.finish(&mut sandbox.command(&["record", "--on", "freebsd-14.3", "--", "sh", "s.sh"]))
-}
 
 #[test]
 fn what_hangs_on_a_file_does_so_wherever_the_errors_of_the_script_go() {

@@ -7,9 +7,10 @@ use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::import::recorded::with_whole_paths;
 use crate::model::{Argv, Target};
+use crate::recording::asked::told_command;
 use crate::recording::hidden::hide;
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{CARRIERS, FileState, NAMES, Prepared, Recording, base_name, words};
+use crate::recording::{CARRIERS, FileState, NAMES, Prepared, Recording, base_name};
 
 /// Programs that read the files that they are told.
 const READERS: &[&str] = &[
@@ -154,9 +155,7 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
     let mut folder = cwd.to_string();
     let (mut known, mut found) = (Vec::new(), Vec::new());
     for line in lines {
-        let Some(Ok(all)) = line.strip_prefix('+').map(|line| words::split(line.trim_start_matches('+').trim())) else {
-            continue;
-        };
+        let Some(all) = told_command(line) else { continue };
         let Some((program, args)) = all.split_first() else { continue };
         let program = base_name(program);
         let whole = |path: &str| whole_path(&folder, path);
@@ -225,7 +224,7 @@ fn unmade(path: &str) -> Fault {
 /// Returns the files that a command reads of which a shell tells (`sh -x`).
 fn read(lines: &[String], paths: &[String]) -> Vec<String> {
     const OTHERS: &[&str] = &["[", "[[", "test", "echo", "printf", "ls", "cd", "logger", "mkdir", "rm", "touch"];
-    let commands = lines.iter().filter_map(|line| words::split(line.strip_prefix('+')?.trim_start_matches('+')).ok());
+    let commands = lines.iter().filter_map(|line| told_command(line));
     let reading = commands.filter(|words| {
         let name = words.first().map_or("", |word| base_name(word));
         let sets = name.contains('=') || ["local", "export", "readonly"].contains(&name);
