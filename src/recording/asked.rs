@@ -14,11 +14,6 @@ pub(crate) struct FileTest {
     pub(crate) is_socket: bool,
 }
 
-/// Returns the words of the command of which a shell tells in a line (`sh -x`): `+ [ -f /vm/a.img ]`. Not each shell tells quotes.
-pub(crate) fn told_command(line: &str) -> Option<Vec<String>> {
-    words::split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok()
-}
-
 /// How often a script asks for the same file, and for nothing else, that waits for it.
 const WAITING: usize = 20;
 
@@ -41,7 +36,7 @@ pub(crate) fn file_tests<'a>(lines: impl IntoIterator<Item = &'a String>, cwd: &
     let mut found: Vec<FileTest> = Vec::new();
     let mut parts = Vec::new();
     for line in lines {
-        let Some(all) = told_command(line) else { continue };
+        let Some(all) = words::told(line) else { continue };
         let whole = |path: &str| if path.starts_with('/') { path.into() } else { format!("{folder}/{path}") };
         match all.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["cd", path] => folder = whole(path),
@@ -90,7 +85,7 @@ fn asked_by<'a>(command: &[&'a str]) -> Vec<(&'a str, &'a str)> {
 /// Returns the tests in what a shell told line by line, each once, with the words that it told.
 pub(crate) fn told_tests(lines: &[String]) -> Vec<Operand> {
     let mut all: Vec<Operand> = Vec::new();
-    for words in lines.iter().filter_map(|line| told_command(line)) {
+    for words in lines.iter().filter_map(|line| words::told(line)) {
         let command: Vec<&str> = words.iter().map(String::as_str).collect();
         for (option, word) in asked_by(&command) {
             let operand = Operand { option: option.into(), word: word.into() };

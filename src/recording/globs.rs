@@ -1,6 +1,6 @@
 //! The patterns by which a shell script names files, from its text and what its shell tells of its commands (`sh -x`).
 
-use super::asked::told_command;
+use super::words;
 
 /// The programs whose patterns are their own, and not the shell's.
 const OWN_PATTERNS: &[&str] = &["awk", "echo", "egrep", "expr", "find", "grep", "printf", "sed", "tr"];
@@ -17,7 +17,7 @@ pub(crate) fn globs(script: &str, lines: &[String], cwd: &str) -> Vec<String> {
         .collect();
     let mut folder = cwd.to_string();
     let mut all: Vec<String> = Vec::new();
-    for words in lines.iter().filter_map(|line| told_command(line)) {
+    for words in lines.iter().filter_map(|line| words::told(line)) {
         let whole = |path: &str| if path.starts_with('/') { path.to_string() } else { format!("{folder}/{path}") };
         let Some((program, args)) = words.split_first() else { continue };
         if program == "cd" {

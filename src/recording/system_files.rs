@@ -1,6 +1,6 @@
 //! Files of FreeBSD's that scripts read by `.`, and that a host has not which is none.
 
-use super::asked::told_command;
+use super::words;
 
 /// One of them.
 struct SystemFile {
@@ -29,16 +29,21 @@ pub(crate) fn content(path: &str) -> Option<&'static str> {
 /// Returns the files of the system's that a command of a shell reads or asks for, and what is made up by their being there: of
 /// `. /etc/rc.subr` that file, and rc.conf(5), which it reads.
 pub(crate) fn asked(line: &str) -> Vec<(&'static str, &'static str)> {
-    let Some(all) = told_command(line) else { return Vec::new() };
+    let Some(all) = words::told(line) else { return Vec::new() };
     let reads = all.first().is_some_and(|word| [".", "source", "[", "[[", "test"].contains(&word.as_str()));
     let is_named = |path: &str| all.iter().any(|word| word == path);
     let is_asked = |file: &&SystemFile| is_named(file.path) || file.path == "/etc/rc.conf" && is_named("/etc/rc.subr");
     FILES.iter().filter(is_asked).filter(|_| reads).map(|file| (file.path, file.told)).collect()
 }
 
+/// Whether a file is one that rc.subr(8) reads by itself, if it is there: rc.conf(5) and what stands beside it.
+pub(crate) fn is_of_rc(path: &str) -> bool {
+    path.starts_with("/etc/rc.conf") || path.contains("/rc.conf.d/")
+}
+
 /// Returns what the stand-in of rc.subr(8) has made up of rc.conf(5), from what a shell tells of its commands.
 pub(crate) fn assumed(line: &str) -> Option<String> {
-    match told_command(line)?.as_slice() {
+    match words::told(line)?.as_slice() {
         [word, name, value] if word == "rc_assumed" => Some(format!("{name} is {value} in /etc/rc.conf")),
         _ => None,
     }

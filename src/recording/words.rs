@@ -50,6 +50,11 @@ pub fn split(line: &str) -> Result<Vec<String>, Fault> {
     Ok(words)
 }
 
+/// Returns the words of the command of which a shell tells in a line (`sh -x`): `+ [ -f /vm/a.img ]`. Not each shell tells quotes.
+pub(crate) fn told(line: &str) -> Option<Vec<String>> {
+    split(line.strip_prefix('+')?.trim_start_matches('+').trim()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,12 +11,12 @@ use crate::host::{Platform, environment, files};
 use crate::import::recorded::{Guard, Refusal, import, with_whole_paths};
 use crate::import::spread::with_configurations;
 use crate::model::{Draft, Target};
-use crate::recording::asked::{FileTest, file_tests, named_files, told_command};
+use crate::recording::asked::{FileTest, file_tests, named_files};
 use crate::recording::hidden::hide;
 use crate::recording::merge::{Pair, align, likeness};
 use crate::recording::part::{When, groups};
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{Call, FileState, Recording, Scenario, system_files};
+use crate::recording::{Call, FileState, Recording, Scenario, system_files, words};
 use std::collections::VecDeque;
 use std::path::Path;
 
@@ -232,7 +232,7 @@ fn untold(word: &str) -> Fault {
 
 /// Tells of a stat(1) that is told to speak as FreeBSD's: another one takes the format for a file.
 fn stat_of_bsd(line: &str) -> Option<Fault> {
-    let words = told_command(line)?;
+    let words = words::told(line)?;
     let is_bsds = words.first().is_some_and(|word| word == "stat") && words.iter().any(|word| word.starts_with("-f"));
     let what =
         || format!("what `{}` says is not known: this host has another stat(1) than FreeBSD", hide(&words.join(" ")));
@@ -242,7 +242,7 @@ fn stat_of_bsd(line: &str) -> Option<Fault> {
 
 /// Tells of a test for a link, or for which of two files is newer, as no recipe asks that.
 fn asked_for_more(line: &str) -> Option<Fault> {
-    let words = told_command(line)?;
+    let words = words::told(line)?;
     let is_test = words.first().is_some_and(|word| ["[", "[[", "test"].contains(&word.as_str()));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let state = words.windows(3).find_map(|three| match three {

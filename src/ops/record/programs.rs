@@ -7,12 +7,12 @@ use super::whole_path;
 use crate::diag::{Blame, Fault, suggest};
 use crate::host::standins::{self, Lines};
 use crate::host::{files, program};
-use crate::recording::asked::{FileTest, told_command, waited_for};
+use crate::recording::asked::{FileTest, waited_for};
 use crate::recording::hidden::hide;
 use crate::recording::watched::{self, WatchedPrograms};
 use crate::recording::{
     CARRIERS, Call, FileState, MAKERS, NAMES, Prepared, Recording, Scenario, TELLERS, base_name, carried, lost,
-    system_files,
+    system_files, words,
 };
 use std::path::Path;
 
@@ -228,7 +228,7 @@ fn quoted(names: &[String]) -> String {
 
 /// Returns the program that a shell tells of that it calls it: `+ foo -a`, as with `-x`.
 pub(super) fn called(line: &str) -> Option<String> {
-    let mut words = told_command(line)?;
+    let mut words = words::told(line)?;
     let is_set = |word: &String| word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.contains('/'));
     // What it sets for this command alone.
     while words.len() > 1 && words.first().is_some_and(is_set) {

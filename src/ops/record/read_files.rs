@@ -7,10 +7,10 @@ use super::whole_path;
 use crate::diag::{Blame, Fault};
 use crate::import::recorded::with_whole_paths;
 use crate::model::{Argv, Target};
-use crate::recording::asked::told_command;
 use crate::recording::hidden::hide;
 use crate::recording::settled::is_of_a_run;
-use crate::recording::{CARRIERS, FileState, NAMES, Prepared, Recording, base_name};
+use crate::recording::system_files::is_of_rc;
+use crate::recording::{CARRIERS, FileState, NAMES, Prepared, Recording, base_name, words};
 
 /// Programs that read the files that they are told.
 const READERS: &[&str] = &[
@@ -140,12 +140,11 @@ impl Sessions<'_> {
     fn is_unknown(&self, path: &str) -> bool {
         let is_said = self.setting.answers.iter().any(|answer| answer.words == [path])
             || self.needed.iter().any(|file| file.path == path);
-        // What rc.subr(8) reads by itself.
-        let is_of_rc = path.starts_with("/etc/rc.conf") || path.contains("/rc.conf.d/");
-        !is_said && !is_of_rc && !self.is_there(path) && !is_of_the_system(path) && !is_of_a_run(path)
+        !is_said && !is_of_rc(path) && !self.is_there(path) && !is_of_the_system(path) && !is_of_a_run(path)
     }
 }
 
+/// The folder from which it is recorded.
 fn here() -> String {
     std::env::current_dir().unwrap_or_default().display().to_string()
 }
@@ -155,7 +154,7 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
     let mut folder = cwd.to_string();
     let (mut known, mut found) = (Vec::new(), Vec::new());
     for line in lines {
-        let Some(all) = told_command(line) else { continue };
+        let Some(all) = words::told(line) else { continue };
         let Some((program, args)) = all.split_first() else { continue };
         let program = base_name(program);
         let whole = |path: &str| whole_path(&folder, path);
@@ -191,7 +190,7 @@ fn reads(lines: &[String], cwd: &str) -> Vec<String> {
     found
 }
 
-/// Tells that a script reads a file that is not there.
+/// Tells that a script reads a file that is there for the recording alone.
 fn empty(path: &str) -> Fault {
     let shown = hide(path);
     answerable(
@@ -200,6 +199,7 @@ fn empty(path: &str) -> Fault {
     )
 }
 
+/// Tells that a script reads a file that is not there, and goes on without it.
 fn absent(path: &str) -> Fault {
     let shown = hide(path);
     answerable(
@@ -208,6 +208,7 @@ fn absent(path: &str) -> Fault {
     )
 }
 
+/// Tells of a file whose content can be said.
 fn answerable(path: &str, what: String) -> Fault {
     let option = Argv::new("--answer").arg(format!("{}=FILE", hide(path)));
     Fault::new(what).hint(format!("record where it is, or say what is in it: {option}"))
@@ -224,7 +225,7 @@ fn unmade(path: &str) -> Fault {
 /// Returns the files that a command reads of which a shell tells (`sh -x`).
 fn read(lines: &[String], paths: &[String]) -> Vec<String> {
     const OTHERS: &[&str] = &["[", "[[", "test", "echo", "printf", "ls", "cd", "logger", "mkdir", "rm", "touch"];
-    let commands = lines.iter().filter_map(|line| told_command(line));
+    let commands = lines.iter().filter_map(|line| words::told(line));
     let reading = commands.filter(|words| {
         let name = words.first().map_or("", |word| base_name(word));
         let sets = name.contains('=') || ["local", "export", "readonly"].contains(&name);

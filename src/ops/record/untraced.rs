@@ -5,10 +5,10 @@ use super::programs::called;
 use super::whole_path;
 use crate::host::environment::env;
 use crate::host::standins;
-use crate::recording::asked::{FileTest, named_files, told_command, told_tests};
+use crate::recording::asked::{FileTest, named_files, told_tests};
 use crate::recording::globs::fits;
 use crate::recording::operands::{Family, Operand, Script, inputs, operands};
-use crate::recording::{Recording, base_name};
+use crate::recording::{Recording, base_name, words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The scripts that are called, as their texts have them.
@@ -29,7 +29,7 @@ const INPUTS_MAX: usize = 8;
 impl Untraced {
     /// Reads them.
     pub(super) fn of(command: &[String], lines: &[String], recording: &Recording) -> Self {
-        let told = lines.iter().filter_map(|line| told_command(line));
+        let told = lines.iter().filter_map(|line| words::told(line));
         let mut called: Vec<Vec<String>> = vec![command.to_vec()];
         for words in told.filter(|words| words.first().is_some_and(|word| word.contains('/'))) {
             if !called.contains(&words) {
