@@ -100,11 +100,13 @@ the real disk. The standard input is empty. A password is `***` wherever it is s
 A script that is enclosed is recorded again, at most 64 times for 10 seconds each: with the same answers,
 with each end of its first boot (bhyve's status 0 to 4), with each question that found nothing answered
 the other way, with somebody who answers late or never where it asks by ping or nc, with other numbers of
-processes, with something to read, and with each file that its shell tests for (`[ -f FILE ]`, as `sh -x` tells it; else each
-that its text and its calls name) there and not there, with what it compares an answer with as the answer, and with
-one more file and none where it names files by a pattern; what is asked only then is tried in turn. What
-differs becomes `restart(…)`, or stands under `if init` or `if exists(…)`. What cannot be said in a recipe
-stands in its first lines as NOT DERIVED, and the exit code is 1.
+processes, with something to read, and with each file that it tests for (`[ -f FILE ]`, as `sh -x` tells it,
+or its text names it) or makes there and not there, alone and two of them at once, with what it compares an
+answer with as the answer, and with one more file and none where it names files by a pattern; what is asked
+only then is tried in turn. What is in a file that it reads, and that this host has not, is told as not known:
+`--answer /etc/vm.conf=FILE` says it. What differs becomes `restart(…)`, or stands under `if init` or
+`if exists(…)`. What cannot be said in a recipe stands in its first lines as NOT DERIVED, and the exit code
+is 1.
 
 A script that boots several machines is recorded with `--out FOLDER`: a recipe for each, in which stands
 what is its own, and of what several use, as a bridge, what it is the first to need. They start in the
